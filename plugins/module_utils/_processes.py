@@ -1,0 +1,142 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an application's processes are: kind, ports, units and connections.
+
+One place for the arithmetic that wiring, preflight and the app role share.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+SLOTS = ("blue", "green")
+PROCESS_STRIDE = 10
+GREEN_OFFSET = 50
+PORT_RANGE = 100
+MAX_INSTANCES = 10
+# gunicorn's min(2 * cores + 1, 4) is 4 on every host with two cores or more: the arithmetic takes the upper bound,
+# so that it needs no facts of hosts that are outside a run.
+MAX_DEFAULT_WORKERS = 4
+# For psql, backups, monitoring and the superuser's reserve.
+RESERVED_CONNECTIONS = 10
+
+DEFAULTS: dict[str, t.Any] = {
+    "module": "",
+    "factory": False,
+    "command": "",
+    "server": "gunicorn",
+    "routed": False,
+    "singleton": False,
+    "schedule": "",
+    "count": 1,
+    "worker_class": "uvicorn_worker.UvicornWorker",
+    "threads": 1,
+    "timeout": 120,
+    "graceful_timeout": 30,
+    "max_requests": 0,
+    "max_requests_jitter": 0,
+    "preload": False,
+    "keepalive": 75,
+    "concurrency": 1,
+    "health": {},
+    "liveness": {},
+    "environment": {},
+    "directory": "",
+    "memory_max": "",
+    "cpu_quota": "",
+    "open_files": 16384,
+    "kill_mode": "",
+    "stop_timeout": 0,
+    "start_timeout": 60,
+    "relax": [],
+    "overlap": True,
+}
+
+
+def kind_of(process: t.Mapping[str, t.Any]) -> str:
+    """Tell what a process is: C(routed), C(worker), C(singleton) or C(timer)."""
+    if process.get("schedule"):
+        return "timer"
+    if process.get("singleton"):
+        return "singleton"
+    if process.get("module") or process.get("routed"):
+        return "routed"
+    return "worker"
+
+
+def _instances(slot: str, count: int) -> list[str]:
+    return [slot if number == 1 else f"{slot}-{number}" for number in range(1, count + 1)]
+
+
+def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int) -> list[dict[str, t.Any]]:
+    """Complete each process with its defaults, kind, units and (where routed) ports for both slots.
+
+    Raises ValueError, naming the entry, where the list contradicts itself.
+    """
+    planned: list[dict[str, t.Any]] = []
+    routed_so_far = 0
+    for process in processes:
+        item = {**DEFAULTS, **process, "kind": kind_of(process)}
+        name, count = item["name"], int(item["count"])
+        if not 1 <= count <= MAX_INSTANCES:
+            raise ValueError(f"app_processes[{name}].count is {count}: set it from 1 to {MAX_INSTANCES}")
+        if item["kind"] in ("singleton", "timer") and count != 1:
+            raise ValueError(f"app_processes[{name}].count is {count}, but a {item['kind']} runs once: leave count out")
+        if item["kind"] == "timer":
+            item["units"] = {slot: [f"{app_name}-{name}.timer"] for slot in SLOTS}
+        else:
+            item["units"] = {
+                slot: [f"{app_name}-{name}@{instance}.service" for instance in _instances(slot, count)]
+                for slot in SLOTS
+            }
+        item["ports"] = {slot: [] for slot in SLOTS}
+        if item["kind"] == "routed":
+            base = int(item.get("port") or app_port + PROCESS_STRIDE * routed_so_far)
+            routed_so_far += 1
+            for slot, offset in zip(SLOTS, (0, GREEN_OFFSET), strict=True):
+                item["ports"][slot] = [base + offset + number for number in range(count)]
+        planned.append(item)
+    return planned
+
+
+def worker_processes(process: t.Mapping[str, t.Any], cores: int | None = None) -> int:
+    """Count the operating-system processes of one routed instance that open a connection pool each."""
+    workers = process.get("workers")
+    if workers:
+        return int(workers)
+    if not process.get("module"):
+        return 1
+    if process.get("server") == "uvicorn":
+        return 1
+    return min(2 * cores + 1, MAX_DEFAULT_WORKERS) if cores else MAX_DEFAULT_WORKERS
+
+
+def connection_demand(
+    planned: t.Sequence[t.Mapping[str, t.Any]], hosts: int, pool: int, overflow: int
+) -> dict[str, t.Any]:
+    """Sum the database connections that an application may hold while two slots run side by side.
+
+    Returns C(total) and C(parts), a list of C({name, connections, formula}) for messages.
+    """
+    parts: list[dict[str, t.Any]] = []
+    for process in planned:
+        count = int(process["count"])
+        if process["kind"] == "routed":
+            workers = worker_processes(process)
+            connections = hosts * count * workers * (pool + overflow) * len(SLOTS)
+            formula = (
+                f"{hosts} hosts x {count} instances x {workers} workers x ({pool} pool + {overflow} overflow) x 2 slots"
+            )
+        elif process["kind"] == "worker":
+            children = int(process["concurrency"])
+            connections = hosts * count * (children + 1)
+            formula = f"{hosts} hosts x {count} instances x ({children} children + 1)"
+        else:
+            connections, formula = 1, "1"
+        parts.append({"name": process["name"], "connections": connections, "formula": formula})
+    return {
+        "total": sum(part["connections"] for part in parts) + RESERVED_CONNECTIONS,
+        "parts": parts,
+        "reserved": RESERVED_CONNECTIONS,
+    }

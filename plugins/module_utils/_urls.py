@@ -1,0 +1,71 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""URLs of databases and Redis servers, for the driver that asks."""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+# How each driver spells "encrypt the connection": libpq's name, unless the driver has its own.
+_TLS_PARAMETER = {"asyncpg": "ssl"}
+
+
+def _driver_of(scheme: str) -> str:
+    return scheme.partition("+")[2]
+
+
+def database_url(source: str | t.Mapping[str, t.Any], driver: str = "") -> str:
+    """Compose the URL of a database for one driver.
+
+    C(source) is either another URL, of which only the driver is to change, or a mapping with C(host), C(name),
+    C(user), and optionally C(driver), C(port), C(password) and C(sslmode). C(driver) is a whole scheme, such as
+    C(postgresql+asyncpg). Raises ValueError where the source can't be understood.
+    """
+    parts = _split(source) if isinstance(source, str) else dict(source)
+    scheme = driver or parts.get("driver") or "postgresql"
+    query = dict(parts.get("query", {}))
+    sslmode = query.pop("sslmode", None) or query.pop("ssl", None) or parts.get("sslmode")
+    if sslmode:
+        query[_TLS_PARAMETER.get(_driver_of(scheme), "sslmode")] = sslmode
+    credentials = ""
+    if parts.get("user"):
+        credentials = quote(str(parts["user"]), safe="")
+        if parts.get("password"):
+            credentials += ":" + quote(str(parts["password"]), safe="")
+        credentials += "@"
+    host = str(parts.get("host") or "")
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    tail = f"?{urlencode(query)}" if query else ""
+    return f"{scheme}://{credentials}{host}{port}/{quote(str(parts.get('name') or ''), safe='')}{tail}"
+
+
+def _split(url: str) -> dict[str, t.Any]:
+    split = urlsplit(url)
+    if not split.scheme or not split.netloc:
+        raise ValueError("a database URL looks like postgresql://user:password@host:5432/name")
+    try:
+        port = split.port
+    except ValueError as error:
+        raise ValueError(
+            "the port of a database URL must be a number: percent-encode special characters in its password"
+        ) from error
+    return {
+        "driver": split.scheme,
+        "user": unquote(split.username or ""),
+        "password": unquote(split.password or ""),
+        "host": split.hostname or "",
+        "port": port,
+        "name": unquote(split.path.lstrip("/")),
+        "query": dict(parse_qsl(split.query)),
+    }
+
+
+def redis_url(host: str, port: int = 6379, password: str = "", database: int = 0, user: str = "") -> str:
+    """Compose the URL of a Redis server."""
+    credentials = f"{quote(user, safe='')}:{quote(password, safe='')}@" if password else ""
+    address = f"[{host}]" if ":" in host else host
+    return f"redis://{credentials}{address}:{port}/{database}"

@@ -1,0 +1,95 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What kinds, ports, units and connection sums follow from app_processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.slipway.stack.plugins.module_utils._processes import (
+    connection_demand,
+    plan,
+    worker_processes,
+)
+
+PROCESSES = [
+    {"name": "web", "module": "app.main:app", "workers": 4},
+    {"name": "front", "command": "node server.js", "routed": True, "count": 3},
+    {"name": "worker", "command": "celery worker", "count": 2, "concurrency": 4},
+    {"name": "beat", "command": "celery beat", "singleton": True},
+    {"name": "cleanup", "command": "python -m app.cleanup", "schedule": "daily"},
+]
+
+
+def test_kinds_follow_from_what_the_user_wrote() -> None:
+    assert [item["kind"] for item in plan(PROCESSES, "shop", 8000)] == [
+        "routed",
+        "routed",
+        "worker",
+        "singleton",
+        "timer",
+    ]
+
+
+def test_slots_have_ports_fifty_apart_and_processes_ten_apart() -> None:
+    web, front, worker = plan(PROCESSES, "shop", 8000)[:3]
+    assert web["ports"] == {"blue": [8000], "green": [8050]}
+    assert front["ports"] == {"blue": [8010, 8011, 8012], "green": [8060, 8061, 8062]}
+    assert worker["ports"] == {"blue": [], "green": []}
+
+
+def test_a_changed_count_moves_no_port() -> None:
+    more = [{**PROCESSES[0], "count": 2}, *PROCESSES[1:]]
+    assert plan(more, "shop", 8000)[1]["ports"] == plan(PROCESSES, "shop", 8000)[1]["ports"]
+
+
+def test_units_bear_application_process_and_slot() -> None:
+    units = {item["name"]: item["units"] for item in plan(PROCESSES, "shop", 8000)}
+    assert units["web"]["green"] == ["shop-web@green.service"]
+    assert units["front"]["blue"] == [
+        "shop-front@blue.service",
+        "shop-front@blue-2.service",
+        "shop-front@blue-3.service",
+    ]
+    assert units["cleanup"] == {"blue": ["shop-cleanup.timer"], "green": ["shop-cleanup.timer"]}
+
+
+@pytest.mark.parametrize(
+    ("process", "message"),
+    [
+        ({"name": "web", "module": "a:b", "count": 11}, "set it from 1 to 10"),
+        ({"name": "beat", "command": "x", "singleton": True, "count": 2}, "leave count out"),
+    ],
+)
+def test_contradictions_name_the_entry_and_the_mend(process: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        plan([process], "shop", 8000)
+
+
+def test_connections_are_summed_over_hosts_instances_workers_and_slots() -> None:
+    demand = connection_demand(plan(PROCESSES, "shop", 8000), hosts=2, pool=5, overflow=10)
+    by_name = {part["name"]: part["connections"] for part in demand["parts"]}
+    assert by_name == {
+        "web": 2 * 1 * 4 * 15 * 2,
+        "front": 2 * 3 * 1 * 15 * 2,
+        "worker": 2 * 2 * 5,
+        "beat": 1,
+        "cleanup": 1,
+    }
+    assert demand["total"] == sum(by_name.values()) + 10
+
+
+@pytest.mark.parametrize(
+    ("process", "cores", "expected"),
+    [
+        ({"module": "a:b"}, 1, 3),
+        ({"module": "a:b"}, 2, 4),
+        ({"module": "a:b"}, None, 4),
+        ({"module": "a:b", "server": "uvicorn"}, 2, 1),
+        ({"module": "a:b", "workers": 9}, 2, 9),
+        ({"command": "node x"}, 8, 1),
+    ],
+)
+def test_worker_processes_follow_gunicorns_rule(process: dict[str, object], cores: int | None, expected: int) -> None:
+    assert worker_processes(process, cores) == expected
