@@ -1,0 +1,212 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: files
+short_description: Write many files, directories and links in one step, or none of them
+version_added: 0.1.0
+author:
+  - slipway.stack contributors (@slipway)
+description:
+  - Brings a list of files, directories and links to the wanted content, owner and mode with a single task.
+  - Each file is replaced in one step, so that no reader ever sees a part of it.
+  - When something fails, or the command in O(validate) rejects the result, everything is put back as it was.
+  - Content given as O(files[].secret_content) never appears in a diff or in a message.
+extends_documentation_fragment:
+  - slipway.stack.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Validation commands aren't run in check mode, since what they check isn't written.
+      - A parent directory, owner or group that doesn't exist yet is accepted in check mode.
+  diff_mode:
+    support: full
+options:
+  files:
+    description: What shall be on the host, in the order in which it is written.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      state:
+        description:
+          - What shall be at the path.
+          - A V(directory) that is V(absent) is removed with all that is in it.
+          - A V(file) takes the place of a link, and a V(link) that of a file. Neither replaces a directory.
+        type: str
+        choices: [file, directory, link, absent]
+        default: file
+      content:
+        description:
+          - The text of a file, written as UTF-8.
+          - Without O(files[].content) and O(files[].secret_content), a file keeps its content, and a missing one is
+            created empty.
+        type: str
+      secret_content:
+        description: Like O(files[].content), for text that nobody may see in a log or in a diff.
+        type: str
+      target:
+        description: Where a link points to. The target need not exist.
+        type: str
+      owner:
+        description: Name or number of the owning user.
+        type: str
+        default: root
+      group:
+        description: Name or number of the owning group.
+        type: str
+        default: root
+      mode:
+        description:
+          - Permissions as a quoted octal number with a leading zero.
+          - The default is V(0644) for a file and V(0755) for a directory.
+        type: str
+      validate:
+        description:
+          - A command that checks the file before it takes its place. C(%s) stands for the temporary file.
+          - It isn't run through a shell.
+        type: str
+      force:
+        description: With V(false), whatever is at the path already is left alone.
+        type: bool
+        default: true
+  prune:
+    description:
+      - Patterns, as in V(/etc/nginx/sites-enabled/shop-*), of files and links to remove unless O(files) lists them.
+      - Directories are never removed this way.
+    type: list
+    elements: str
+    default: []
+  validate:
+    description:
+      - A command that checks the result as a whole, such as V(nginx -t).
+      - It runs after everything is written, and only if something changed. It isn't run through a shell.
+    type: str
+seealso:
+  - module: ansible.builtin.copy
+  - module: ansible.builtin.file
+"""
+
+EXAMPLES = r"""
+- name: Write the site and its secrets, and drop sites that are no longer wanted
+  slipway.stack.files:
+    files:
+      - path: /etc/shop
+        state: directory
+        mode: "0750"
+      - path: /etc/shop/environment
+        secret_content: "SECRET_KEY={{ shop_secret_key }}\n"
+        mode: "0600"
+      - path: /etc/nginx/sites-available/shop.conf
+        content: "{{ lookup('ansible.builtin.template', 'shop.conf.j2') }}"
+      - path: /etc/nginx/sites-enabled/shop.conf
+        state: link
+        target: ../sites-available/shop.conf
+    prune:
+      - /etc/nginx/sites-enabled/shop-*.conf
+    validate: nginx -t
+
+- name: Let the operators group restart the service
+  slipway.stack.files:
+    files:
+      - path: /etc/sudoers.d/shop
+        content: "%operators ALL=(root) NOPASSWD: /usr/bin/systemctl restart shop.service\n"
+        mode: "0440"
+        validate: visudo -cf %s
+"""
+
+RETURN = r"""
+changed_paths:
+  description: What was created or changed, sorted.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/nginx/sites-available/shop.conf, /etc/shop/environment]
+removed_paths:
+  description: What was removed, by RV(ignore:state=absent) or by O(prune), sorted.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/nginx/sites-enabled/shop-old.conf]
+put_back:
+  description: Whether everything is as it was before the module ran.
+  returned: failure after the first change
+  type: bool
+  sample: true
+validate_output:
+  description: What the validation command printed.
+  returned: failure of a validation command
+  type: str
+  sample: 'nginx: [emerg] unknown directive "sever" in /etc/nginx/sites-enabled/shop.conf:3'
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._files import apply, diff_of, parse_wanted, plan
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    wanted = parse_wanted(module.params["files"])
+    changes = plan(wanted, module.params["prune"], check_mode=module.check_mode)
+    result: dict[str, Any] = {
+        "changed": bool(changes),
+        "changed_paths": sorted(change.path for change in changes if not change.removes),
+        "removed_paths": sorted(change.path for change in changes if change.removes),
+    }
+    if module._diff:
+        result["diff"] = diff_of(changes)
+    if not module.check_mode:
+        apply(changes, lambda words: module.run_command(words, handle_exceptions=False), module.params["validate"])
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "state": {
+                        "type": "str",
+                        "choices": ["file", "directory", "link", "absent"],
+                        "default": "file",
+                    },
+                    "content": {"type": "str"},
+                    "secret_content": {"type": "str", "no_log": True},
+                    "target": {"type": "str"},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "mode": {"type": "str"},
+                    "validate": {"type": "str"},
+                    "force": {"type": "bool", "default": True},
+                },
+            },
+            "prune": {"type": "list", "elements": "str", "default": []},
+            "validate": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except StackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
