@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
-# Builds the host images slipway-host:debian12 and slipway-host:debian13, once for each state of
-# their inputs, which an image carries as a label.
-#   images.sh [debian12] [debian13]
+# Builds what the demo, the scenarios and the benchmarks run on, each image once for each state of
+# its inputs (which it carries as a label):
+#   slipway-host:debian12 and :debian13  a bare Debian server with systemd as its first process
+#   slipway-cache                        package cache, see cache.sh
+#   slipway-client                       the outside observer
+#
+#   images.sh [debian12|debian13|cache|client]...
+#
 # Where images can be pulled, BASE_IMAGE_DEBIAN12=debian:12 takes the place of debootstrap.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -13,11 +18,10 @@ suite_of() {
     case $1 in
     debian12) echo bookworm ;;
     debian13) echo trixie ;;
-    *) die "there is no host image '$1': choose debian12 or debian13" ;;
     esac
 }
 
-fingerprint() { cat "$@" | sha256sum | cut -c1-16; }
+short_hash() { sha256sum | cut -c1-16; }
 
 is_current() {
     [ "$(docker image inspect --format "{{index .Config.Labels \"$label\"}}" "$1" 2>/dev/null)" = "$2" ]
@@ -32,73 +36,122 @@ copy_certificates() {
 
 pull_base() {
     local tag=$1 from=$2 inputs=$3 context=$4
-    cp "$host/packages" "$host/Dockerfile.pulled" "$context"
-    copy_certificates "$context/certificates"
-    docker build -f "$context/Dockerfile.pulled" --build-arg "FROM=$from" \
-        --label "$label=$inputs" -t "slipway-base:$tag" "$context"
+    mkdir "$context/base"
+    cp "$host/packages" "$host/Dockerfile.pulled" "$context/base"
+    copy_certificates "$context/base/certificates"
+    docker build -f "$context/base/Dockerfile.pulled" --build-arg "FROM=$from" \
+        --label "$label=$inputs" -t "slipway-base:$tag" "$context/base"
 }
 
 bootstrap_base() {
-    local tag=$1 suite=$2 inputs=$3 tree=$4/root
-    have debootstrap || install_packages "building host images" debootstrap
-    can_be_root || die "debootstrap needs root: run this with sudo rights, or set BASE_IMAGE_${tag^^}=debian:${tag#debian} where images can be pulled."
-    as_root debootstrap --variant=minbase --include="$(paste -sd, "$host/packages")" "$suite" "$tree" || return
+    local tag=$1 inputs=$2 tree=$3/root
+    as_root debootstrap --variant=minbase --include="$(paste -sd, "$host/packages")" \
+        "$(suite_of "$tag")" "$tree" || return
     as_root rm -rf "$tree"/var/lib/apt/lists "$tree"/var/cache/apt/archives
     as_root mkdir -p "$tree"/var/lib/apt/lists/partial "$tree"/var/cache/apt/archives/partial
     as_root tar -C "$tree" -c . | docker import --change "LABEL $label=$inputs" - "slipway-base:$tag"
 }
 
 build_base() {
-    local tag=$1 context=$2 suite inputs override=BASE_IMAGE_${1^^}
-    suite=$(suite_of "$tag")
-    inputs=$(echo "$suite ${!override:-}" | fingerprint "$host/packages" -)
+    local tag=$1 context=$2 inputs override=BASE_IMAGE_${1^^}
+    inputs=$({ cat "$host/packages" && echo "$tag ${!override:-}"; } | short_hash)
     if is_current "slipway-base:$tag" "$inputs"; then return; fi
     if [ -n "${!override:-}" ]; then
         pull_base "$tag" "${!override}" "$inputs" "$context"
     else
-        bootstrap_base "$tag" "$suite" "$inputs" "$context"
+        bootstrap_base "$tag" "$inputs" "$context"
     fi
+}
+
+# The tools that need root or a package are asked for before anything runs in parallel.
+prepare_bootstrap() {
+    local tag override
+    for tag in "$@"; do
+        override=BASE_IMAGE_${tag^^}
+        [ -n "$(suite_of "$tag")" ] && [ -z "${!override:-}" ] || continue
+        if docker image inspect "slipway-base:$tag" >/dev/null 2>&1; then continue; fi
+        have debootstrap || install_packages "building host images" debootstrap
+        can_be_root || die "debootstrap needs root: run this with sudo rights, or set $override=debian:${tag#debian} where images can be pulled."
+        as_root true
+    done
+}
+
+# build_image NAME BASE CONTEXT [BUILD-OPTION...]
+build_image() {
+    local name=$1 base=$2 context=$3 inputs
+    shift 3
+    inputs=$({
+        docker image inspect --format '{{.Id}}' "$base"
+        echo "$*"
+        find "$context" -type f | LC_ALL=C sort | xargs cat
+    } | short_hash)
+    if is_current "$name" "$inputs"; then return; fi
+    docker build --build-arg "BASE=$base" --label "$label=$inputs" -t "$name" "$@" "$context" || return
+    touch "$work/built"
 }
 
 build_host() {
-    local tag=$1 context inputs started=$SECONDS
-    context=$(mktemp -d "${TMPDIR:-/tmp}/slipway-$tag.XXXXXX")
-    # shellcheck disable=SC2064  # the path of now, not of the moment of the exit
-    trap "as_root rm -rf '$context'" EXIT
-    build_base "$tag" "$context" >"$build/logs/image-$tag.log" 2>&1 || {
-        tail -n 8 "$build/logs/image-$tag.log" >&2
-        die "the base of $tag could not be built; the log is $build/logs/image-$tag.log"
-    }
-    mkdir "$context/host"
-    cp "$host"/{Dockerfile,init,apt-proxy,use-package-cache,apt.conf} "$context/host"
-    chmod 755 "$context/host"/{init,apt-proxy,use-package-cache}
-    copy_certificates "$context/host/certificates"
-    inputs=$(docker image inspect --format '{{.Id}}' "slipway-base:$tag" |
-        cat - "$context"/host/[!c]* <(find "$context/host/certificates" -type f -exec cat {} + | sort) | sha256sum | cut -c1-16)
-    if is_current "slipway-host:$tag" "$inputs"; then
-        say "host image $tag is up to date"
-        return
-    fi
-    docker build --build-arg "BASE=slipway-base:$tag" --label "$label=$inputs" \
-        -t "slipway-host:$tag" "$context/host" >>"$build/logs/image-$tag.log" 2>&1 || {
-        tail -n 8 "$build/logs/image-$tag.log" >&2
-        die "host image $tag could not be built; the log is $build/logs/image-$tag.log"
-    }
-    say "host image $tag built in $((SECONDS - started)) s"
+    build_base "$1" "$work" || return
+    cp -r "$host" "$work/host"
+    chmod 755 "$work/host"/{init,apt-proxy,use-package-cache}
+    copy_certificates "$work/host/certificates"
+    build_image "slipway-host:$1" "slipway-base:$1" "$work/host"
 }
 
-build_all() {
-    local tag failed=0 jobs=()
-    for tag in "$@"; do
-        (build_host "$tag") &
+build_extra() {
+    local options=()
+    cp -r "$testbed/$1" "$work/$1"
+    if [ "$1" = cache ]; then
+        chmod 755 "$work/cache/serve"
+        options=(--build-arg "PIP_INDEX_URL=$(configured_pip_index)")
+    fi
+    build_image "slipway-$1:latest" slipway-host:debian12 "$work/$1" "${options[@]}"
+}
+
+build_one() {
+    local name=$1 started=$SECONDS log=$build/logs/image-$1.log builder=build_extra
+    [ -z "$(suite_of "$name")" ] || builder=build_host
+    work=$(mktemp -d "${TMPDIR:-/tmp}/slipway-image.XXXXXX")
+    # shellcheck disable=SC2064  # the directory of now
+    trap "as_root rm -rf '$work'" EXIT
+    "$builder" "$name" >"$log" 2>&1 || {
+        tail -n 8 "$log" >&2
+        die "image $name could not be built; the log is $log"
+    }
+    if [ -e "$work/built" ]; then
+        say "image $name built in $((SECONDS - started)) s"
+    else
+        say "image $name is up to date"
+    fi
+}
+
+side_by_side() {
+    local name failed=0 jobs=()
+    for name in "$@"; do
+        build_one "$name" &
         jobs+=($!)
     done
-    for tag in "${jobs[@]}"; do
-        wait "$tag" || failed=1
+    for name in "${jobs[@]}"; do
+        wait "$name" || failed=1
     done
     return "$failed"
 }
 
-[ $# -gt 0 ] || set -- debian12 debian13
-for tag in "$@"; do suite_of "$tag" >/dev/null; done
+build_all() {
+    local name hosts=() extras=()
+    for name in "$@"; do
+        case $name in
+        debian12 | debian13) hosts+=("$name") ;;
+        cache | client) extras+=("$name") ;;
+        *) die "there is no image '$name': choose debian12, debian13, cache or client" ;;
+        esac
+    done
+    # The extras stand on this one.
+    [ ${#extras[@]} = 0 ] || [[ " ${hosts[*]} " == *" debian12 "* ]] || hosts+=(debian12)
+    prepare_bootstrap "${hosts[@]}"
+    side_by_side "${hosts[@]}"
+    [ ${#extras[@]} = 0 ] || side_by_side "${extras[@]}"
+}
+
+[ $# -gt 0 ] || set -- debian12 debian13 cache client
 exclusively images build_all "$@"

@@ -40,10 +40,16 @@ install_packages() {
 
 # Held while the function's caller runs, so that two runs side by side don't build the same thing twice.
 exclusively() {
-    local name=$1
+    local __lock=$build/.$1.lock
     shift
     (
         flock 9
         "$@"
-    ) 9>"$build/.$name.lock"
+    ) 9>"$__lock"
+}
+
+# The package index that this machine's pip was told to use; empty for pip's own default.
+configured_pip_index() {
+    have python3 || return 0
+    python3 -m pip config get global.index-url 2>/dev/null || true
 }
