@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Makes .venv from pyproject.toml and .collections from requirements.yml, and brings them up to
+# date when these files change. PYTHON chooses the interpreter.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+python=${PYTHON:-python3}
+
+have "$python" || install_packages "setup" python3 python3-venv
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "setup needs Python 3.11 or newer, and $python is $("$python" --version 2>&1): name another by PYTHON=…"
+"$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages "a virtual environment" python3-venv
+
+exclusively venv "$root/tests/quality/venv.sh" "$root/.venv" "$python" dev
+"$testbed/collections.sh"
+say "$("$root/.venv/bin/ansible" --version | head -n 1) is ready in .venv"
