@@ -140,3 +140,14 @@ def connection_demand(
         "parts": parts,
         "reserved": RESERVED_CONNECTIONS,
     }
+
+
+def upstreams(planned: t.Sequence[t.Mapping[str, t.Any]], addresses: t.Sequence[str]) -> list[dict[str, t.Any]]:
+    """Pair the ports of routed processes with the addresses of their hosts, for both slots."""
+    hosts = [f"[{address}]" if ":" in address else address for address in addresses]
+    return [
+        {"name": process["name"]}
+        | {slot: [f"{host}:{port}" for host in hosts for port in process["ports"][slot]] for slot in SLOTS}
+        for process in planned
+        if process["kind"] == "routed"
+    ]

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.slipway.stack.plugins.module_utils._processes import (
     connection_demand,
     plan,
+    upstreams,
     worker_processes,
 )
 
@@ -93,3 +94,10 @@ def test_connections_are_summed_over_hosts_instances_workers_and_slots() -> None
 )
 def test_worker_processes_follow_gunicorns_rule(process: dict[str, object], cores: int | None, expected: int) -> None:
     assert worker_processes(process, cores) == expected
+
+
+def test_upstreams_pair_every_host_with_every_port() -> None:
+    entries = upstreams(plan(PROCESSES, "shop", 8000), ["10.0.0.11", "fd00::2"])
+    assert [entry["name"] for entry in entries] == ["web", "front"]
+    assert entries[0]["green"] == ["10.0.0.11:8050", "[fd00::2]:8050"]
+    assert len(entries[1]["blue"]) == 2 * 3

@@ -1,0 +1,145 @@
+#!/usr/bin/python
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: what preflight asks of a host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_probe
+short_description: Read what a release needs to know of a host before it changes it
+version_added: 0.1.0
+description:
+  - Reports the applications that are on the host already, who listens on which port, the free disk space, and
+    whether the host can supply a Python interpreter. It changes nothing.
+options:
+  root:
+    description: Where the releases will lie. The free space is that of the nearest folder that exists.
+    type: path
+    required: true
+  python:
+    description: The version of the interpreter that is wanted, such as V(3.12). Empty for the distribution's.
+    type: str
+    default: ""
+  fragments:
+    description: The folder in which each application leaves what it uses on the host.
+    type: path
+    default: /etc/slipway/apps.d
+extends_documentation_fragment:
+  - slipway.stack.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: It changes nothing.
+author:
+  - slipway.stack contributors (@slipway)
+"""
+
+EXAMPLES = r"""
+- name: Read what the host has
+  slipway.stack.host_probe:
+    root: /srv/shop
+  register: probe
+"""
+
+RETURN = r"""
+applications:
+  description: What each application on the host left of itself, by name.
+  type: dict
+  returned: success
+  sample:
+    shop: {ports: [8000, 8050], user: shop, uid: 1000, root: /srv/shop, memory_mb: 600}
+listening:
+  description: The listening TCP sockets with their processes and systemd units.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - {port: 22, pid: 312, unit: ssh.service}
+free_mb:
+  description: Free space where the releases will lie, in MB.
+  type: int
+  returned: success
+  sample: 52000
+python:
+  description: The distribution's interpreter, and whether the wanted one is installed or among the packages.
+  type: dict
+  returned: success
+  sample: {system: "3.11", installed: true, candidate: false}
+"""
+
+import json
+import os
+import platform
+import shutil
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._listeners import listeners
+
+
+def read_applications(directory: str) -> dict[str, t.Any]:
+    """Read every application's fragment."""
+    applications: dict[str, t.Any] = {}
+    if not os.path.isdir(directory):
+        return applications
+    for name in sorted(os.listdir(directory)):
+        stem, extension = os.path.splitext(name)
+        if extension != ".json":
+            continue
+        path = os.path.join(directory, name)
+        try:
+            with open(path, encoding="utf-8") as file:
+                applications[stem] = json.load(file)
+        except ValueError as error:
+            raise StackError(f"{path} is no JSON ({error}): restore it, or remove it if its application is gone.") from error
+    return applications
+
+
+def free_mb(path: str) -> int:
+    """Return the free space at the nearest folder that exists."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return shutil.disk_usage(path).free // (1024 * 1024)
+
+
+def python_report(module: AnsibleModule, wanted: str) -> dict[str, t.Any]:
+    """Tell whether the wanted interpreter is on the host or among its packages."""
+    system = ".".join(platform.python_version_tuple()[:2])
+    report = {"system": system, "installed": True, "candidate": False}
+    if not wanted or wanted == system or module.get_bin_path(f"python{wanted}"):
+        return report
+    _code, output, _error = module.run_command(["apt-cache", "policy", f"python{wanted}"])
+    candidate = [line for line in output.splitlines() if line.strip().startswith("Candidate:")]
+    return report | {"installed": False, "candidate": bool(candidate) and "(none)" not in candidate[0]}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "python": {"type": "str", "default": ""},
+            "fragments": {"type": "path", "default": "/etc/slipway/apps.d"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(
+            changed=False,
+            applications=read_applications(module.params["fragments"]),
+            listening=listeners(),
+            free_mb=free_mb(module.params["root"]),
+            python=python_report(module, module.params["python"]),
+        )
+    except (StackError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

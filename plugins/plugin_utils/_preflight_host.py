@@ -1,0 +1,73 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge what a host says of itself: distribution, disk, interpreter, and its other applications."""
+
+from __future__ import annotations
+
+import typing as t
+
+SUPPORTED = {"Debian": ("12", "13")}
+MINIMUM_FREE_MB = 2048
+
+
+def distribution_problem(distribution: str, version: str) -> str | None:
+    """Refuse what the collection was never run on."""
+    if version in SUPPORTED.get(distribution, ()):
+        return None
+    wanted = ", ".join(f"{name} {number}" for name, numbers in SUPPORTED.items() for number in numbers)
+    return f"the host runs {distribution} {version}, which isn't supported: use a host with one of {wanted}."
+
+
+def disk_problem(path: str, free_mb: int) -> str | None:
+    """Refuse a disk on which two releases and their packages would not fit."""
+    if free_mb >= MINIMUM_FREE_MB:
+        return None
+    return (
+        f"{path} has {free_mb} MB free and needs at least {MINIMUM_FREE_MB}: free some space, "
+        "lower app_keep_releases, or set app_root to a larger disk."
+    )
+
+
+def python_problem(wanted: str, probe: t.Mapping[str, t.Any], download: bool) -> str | None:
+    """Refuse an interpreter that the host can't supply."""
+    if not wanted or download or probe["installed"] or probe["candidate"]:
+        return None
+    return (
+        f"app_python is {wanted}, which the host neither has nor finds among its packages (it has {probe['system']}): "
+        f"set app_python to {probe['system']}, install python{wanted}, or set app_python_download to true so that uv fetches it."
+    )
+
+
+def application_problems(
+    app_name: str,
+    app_root: str,
+    ports: t.Collection[int],
+    applications: t.Mapping[str, t.Mapping[str, t.Any]],
+    listening: t.Sequence[t.Mapping[str, t.Any]],
+) -> list[str]:
+    """Refuse a port or a name that another application on the host has."""
+    problems = []
+    for name, other in applications.items():
+        if name == app_name:
+            if other.get("root") and other["root"] != app_root:
+                problems.append(
+                    f"app_name is {app_name}, which is already an application of this host at {other['root']}: "
+                    "choose another app_name, or set app_root to that folder."
+                )
+            continue
+        shared = sorted(set(ports) & {int(port) for port in other.get("ports", [])})
+        if shared:
+            problems.append(
+                f"app_port leads to port {shared[0]}, which belongs to the application {name} on this host: "
+                f"set app_port to the start of a range of 100 that nobody has."
+            )
+    for socket in listening:
+        owner = str(socket["unit"])
+        if int(socket["port"]) in ports and not owner.startswith(f"{app_name}-"):
+            if not any(int(socket["port"]) in other.get("ports", []) for other in applications.values()):
+                problems.append(
+                    f"app_port leads to port {socket['port']}, on which {owner or 'another program'} listens already: "
+                    "set app_port to the start of a range of 100 that nobody has."
+                )
+    return problems

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections and memory while two slots run."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.slipway.stack.plugins.module_utils._processes import connection_demand, plan
+from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_capacity as capacity
+
+PLANNED = plan([{"name": "web", "module": "a:b", "workers": 4}, {"name": "job", "command": "c", "concurrency": 2}], "s", 8000)
+DEMAND = connection_demand(PLANNED, 2, 5, 10)
+
+
+def test_the_sum_that_fits_is_no_problem() -> None:
+    assert capacity.connection_problem(DEMAND, DEMAND["total"], "postgres_max_connections") is None
+    assert capacity.connection_problem(DEMAND, 0, "postgres_max_connections") is None
+
+
+def test_too_many_connections_name_the_numbers_and_what_to_set() -> None:
+    problem = capacity.connection_problem(DEMAND, 100, "postgres_max_connections") or ""
+    assert "postgres_max_connections is 100" in problem
+    assert f"at least {DEMAND['total']}" in problem
+    assert "2 hosts x 1 instances x 4 workers x (5 pool + 10 overflow) x 2 slots = 240" in problem
+
+
+def test_other_applications_of_the_server_count() -> None:
+    assert capacity.connection_problem(DEMAND, DEMAND["total"] + 10, "postgres_max_connections", others=20) is not None
+
+
+def test_a_pool_that_memory_cannot_carry_names_the_most_it_can() -> None:
+    assert capacity.pool_problem(DEMAND, 16384) is None
+    assert "at most 102" in (capacity.pool_problem(DEMAND, 2048) or "")
+
+
+@pytest.mark.parametrize(("text", "expected"), [("256mb", 256), ("2G", 2048), ("512MiB", 512), ("1048576", 1), ("", 0)])
+def test_sizes_are_read(text: str, expected: float) -> None:
+    assert capacity.megabytes(text) == expected
+
+
+def test_what_is_no_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="write it like 512M"):
+        capacity.megabytes("much")
+
+
+def test_two_slots_of_routed_processes_and_workers_are_counted() -> None:
+    rows = capacity.memory_table(PLANNED, 2, {"redis": 256.0}, runs_app=True)
+    assert rows == [("system", 256, 256), ("redis", 256, 256), ("web", 600, 1200), ("job", 450, 900)]
+    assert capacity.memory_problem(rows, 4096) is None
+    assert "web 1200" in (capacity.memory_problem(rows, 2048) or "")
+
+
+def test_a_limit_takes_the_place_of_the_estimate() -> None:
+    limited = plan([{"name": "web", "module": "a:b", "count": 2, "memory_max": "1G"}], "s", 8000)
+    assert capacity.memory_table(limited, 2, {}, runs_app=True)[1] == ("web", 2048, 4096)
