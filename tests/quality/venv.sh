@@ -21,6 +21,6 @@ if [ "$(cat "$venv/.groups" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 echo "making $venv ($("$python" --version))"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 # The pip that Debian 12 puts into an environment doesn't know dependency groups.
-"$venv/bin/python" -m pip install -q --disable-pip-version-check "pip==$pip_version"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check "${groups[@]}"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check "pip==$pip_version"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check "${groups[@]}"
 echo "$wanted" >"$venv/.groups"
