@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from urllib.parse import urlsplit
 
 MINIMUM_LENGTH = 16
 _PLACEHOLDER = re.compile(
@@ -31,6 +32,8 @@ def looks_secret(name: str) -> bool:
 def secret_problem(name: str, value: t.Any, must_be_long: bool = True) -> str | None:
     """Say what is wrong with a secret, never showing it; None when nothing is."""
     text = str(value)
+    if "://" in text:  # of a URL only the password is secret, and what a service gave out is as long as it is
+        text, must_be_long = urlsplit(text).password or "none needed", False
     if not text:
         return f"{name} is empty: {MEND}."
     if _PLACEHOLDER.search(text):

@@ -52,3 +52,9 @@ def test_names_tell_secrets(name: str, expected: bool) -> None:
 
 def test_a_placeholder_in_the_plain_environment_is_found() -> None:
     assert len(environment_problems({"SECRET_KEY": "changeme", "APP_ENV": "changeme"}, {})) == 1
+
+
+def test_of_a_url_only_the_password_is_judged() -> None:
+    assert secret_problem("app_secrets.SMTP_URL", "smtp://bob:k3Jd9@mail.example.com:587") is None
+    assert secret_problem("app_secrets.SENTRY_DSN", "https://sentry.example.com/default") is None
+    assert "placeholder" in (secret_problem("app_secrets.SMTP_URL", "smtp://bob:changeme@mail.acme.net") or "")
