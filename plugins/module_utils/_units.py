@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +30,10 @@ PROPERTIES = (
     "ExecMainStatus",
     "Type",
     "ConditionResult",
+    "FragmentPath",
+    "DropInPaths",
 )
+SEARCH_PATH = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 _UNIT_NAME = re.compile(
     r"[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\-]+)?"
     r"\.(?:service|socket|timer|target|path|mount|automount|swap|slice|scope|device)"
@@ -64,6 +69,8 @@ class Unit:
     exit_status: str
     type: str
     conditions_met: bool
+    fragment: str
+    drop_ins: tuple[str, ...]
 
     @property
     def is_known(self) -> bool:
@@ -127,14 +134,50 @@ def _unit(name: str, properties: Mapping[str, str]) -> Unit:
         exit_status=properties.get("ExecMainStatus", ""),
         type=properties.get("Type", ""),
         conditions_met=properties.get("ConditionResult") != "no",
+        fragment=properties.get("FragmentPath", ""),
+        drop_ins=tuple(properties.get("DropInPaths", "").split()),
     )
 
 
-def needs_daemon_reload(wanted: Iterable[Wanted], units: Mapping[str, Unit]) -> bool:
-    return any(
-        units[want.name].needs_reload or (units[want.name].load not in ("loaded", "masked") and wants_it_to_exist(want))
-        for want in wanted
+def needs_daemon_reload(
+    wanted: Iterable[Wanted], units: Mapping[str, Unit], search_path: Sequence[str] = SEARCH_PATH
+) -> bool:
+    return any(_is_outdated(units[want.name], search_path) for want in wanted if wants_it_to_exist(want))
+
+
+def _is_outdated(unit: Unit, search_path: Sequence[str]) -> bool:
+    """Whether systemd has something else in memory than what lies on the disk.
+
+    NeedDaemonReload overlooks a drop-in directory, or an overriding unit file, that is new since the last reload.
+    """
+    if unit.load == "masked":
+        return False
+    if unit.needs_reload or unit.load != "loaded":
+        return True
+    drop_ins = {os.path.basename(path) for path in unit.drop_ins}
+    fragments = _fragments_on_disk(unit.name, search_path)
+    overridden = bool(fragments and unit.fragment) and os.path.realpath(fragments[0]) != os.path.realpath(unit.fragment)
+    return overridden or not _drop_ins_on_disk(unit.name, search_path) <= drop_ins
+
+
+def _fragments_on_disk(name: str, search_path: Sequence[str]) -> list[str]:
+    candidates = [os.path.join(directory, each) for each in _names_and_template(name) for directory in search_path]
+    return [path for path in candidates if os.path.isfile(path)]
+
+
+def _drop_ins_on_disk(name: str, search_path: Sequence[str]) -> set[str]:
+    patterns = (
+        os.path.join(directory, f"{each}.d", "*.conf")
+        for each in _names_and_template(name)
+        for directory in search_path
     )
+    found = (path for pattern in patterns for path in glob.glob(pattern))
+    return {os.path.basename(path) for path in found if os.path.realpath(path) != os.devnull}
+
+
+def _names_and_template(name: str) -> list[str]:
+    prefix, at, rest = name.partition("@")
+    return [name, f"{prefix}@.{rest.rpartition('.')[2]}"] if at else [name]
 
 
 def wants_it_to_exist(wanted: Wanted) -> bool:
@@ -239,10 +282,10 @@ def failure(
     complaints: Sequence[str],
     journal_of: Callable[[str], list[str]],
 ) -> StackError | None:
-    complained = " ".join(complaints)
-    failed = [name for name in started if not units[name].is_up or name in complained]
+    complaint = " ".join(complaints)
+    failed = [name for name in started if not units[name].is_up or name in complaint]
     if not failed:
-        return StackError(f"systemctl failed: {complained}") if complaints else None
+        return StackError(f"systemctl failed: {complaint}") if complaints else None
     reports = [
         {
             "name": name,
@@ -253,13 +296,15 @@ def failure(
         for name in failed
     ]
     message = "\n".join(
-        "\n".join([failure_sentence(units[name], started[name]), *each["journal"]])
+        "\n".join([failure_sentence(units[name], started[name], complaint), *each["journal"]])
         for name, each in zip(failed, reports, strict=True)
     )
     return StackError(message, failed_units=reports)
 
 
-def failure_sentence(unit: Unit, verb: str) -> str:
+def failure_sentence(unit: Unit, verb: str, complaint: str) -> str:
+    if unit.is_up:
+        return f"{unit.name} did not {verb}: {complaint}"
     ended = ""
     if unit.exit_code not in ("", "0"):
         how = "exited with status" if unit.exit_code == _EXITED_BY_ITSELF else "was ended by signal"
