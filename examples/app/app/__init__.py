@@ -1,0 +1,1 @@
+"""Dinghy: a small service with everything a deployment has to deal with."""
