@@ -97,7 +97,9 @@ def read_applications(directory: str) -> dict[str, t.Any]:
             with open(path, encoding="utf-8") as file:
                 applications[stem] = json.load(file)
         except ValueError as error:
-            raise StackError(f"{path} is no JSON ({error}): restore it, or remove it if its application is gone.") from error
+            raise StackError(
+                f"{path} is no JSON ({error}): restore it, or remove it if its application is gone."
+            ) from error
     return applications
 
 

@@ -22,9 +22,7 @@ def covers(pattern: str, name: str) -> bool:
     return pattern == name
 
 
-def certificate_problems(
-    certificate: bytes, key: bytes, names: t.Iterable[str], now: datetime.datetime
-) -> list[str]:
+def certificate_problems(certificate: bytes, key: bytes, names: t.Iterable[str], now: datetime.datetime) -> list[str]:
     """Return a sentence for each reason not to serve this certificate under these names."""
     try:
         parsed = x509.load_pem_x509_certificates(certificate)[0]
@@ -34,7 +32,9 @@ def certificate_problems(
     try:
         private = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError):
-        problems.append("nginx_certificate_key is no unencrypted PEM key: give the key that belongs to nginx_certificate.")
+        problems.append(
+            "nginx_certificate_key is no unencrypted PEM key: give the key that belongs to nginx_certificate."
+        )
     else:
         if private.public_key().public_bytes(*_PUBLIC) != parsed.public_key().public_bytes(*_PUBLIC):
             problems.append("nginx_certificate_key doesn't belong to nginx_certificate: give the pair.")
@@ -43,14 +43,16 @@ def certificate_problems(
         sans = covered.get_values_for_type(x509.DNSName)
     except x509.ExtensionNotFound:
         sans = []
-    for name in names:
-        if not any(covers(pattern, name) for pattern in sans):
-            problems.append(
-                f"nginx_certificate is for {', '.join(sans) or 'no host name'}, not for {name}: "
-                "give a certificate for app_domain and app_aliases, or set these to what it covers."
-            )
+    problems += [
+        f"nginx_certificate is for {', '.join(sans) or 'no host name'}, not for {name}: give a certificate for app_domain "
+        "and app_aliases, or set these to what it covers."
+        for name in names
+        if not any(covers(pattern, name) for pattern in sans)
+    ]
     if parsed.not_valid_after_utc < now:
         problems.append(f"nginx_certificate expired on {parsed.not_valid_after_utc:%Y-%m-%d}: renew it.")
     if parsed.not_valid_before_utc > now:
-        problems.append(f"nginx_certificate is valid only from {parsed.not_valid_before_utc:%Y-%m-%d}: give one that is valid now.")
+        problems.append(
+            f"nginx_certificate is valid only from {parsed.not_valid_before_utc:%Y-%m-%d}: give one that is valid now."
+        )
     return problems

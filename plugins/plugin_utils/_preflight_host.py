@@ -48,26 +48,23 @@ def application_problems(
 ) -> list[str]:
     """Refuse a port or a name that another application on the host has."""
     problems = []
+    mend = "set app_port to the start of a range of 100 that nobody has."
+    taken = {int(port): name for name, other in applications.items() for port in other.get("ports", [])}
     for name, other in applications.items():
-        if name == app_name:
-            if other.get("root") and other["root"] != app_root:
-                problems.append(
-                    f"app_name is {app_name}, which is already an application of this host at {other['root']}: "
-                    "choose another app_name, or set app_root to that folder."
-                )
-            continue
         shared = sorted(set(ports) & {int(port) for port in other.get("ports", [])})
-        if shared:
+        if name != app_name and shared:
             problems.append(
-                f"app_port leads to port {shared[0]}, which belongs to the application {name} on this host: "
-                f"set app_port to the start of a range of 100 that nobody has."
+                f"app_port leads to port {shared[0]}, which belongs to the application {name} on this host: {mend}"
+            )
+        elif name == app_name and other.get("root", app_root) != app_root:
+            problems.append(
+                f"app_name is {app_name}, which is already an application of this host at {other['root']}: choose "
+                "another app_name, or set app_root to that folder."
             )
     for socket in listening:
-        owner = str(socket["unit"])
-        if int(socket["port"]) in ports and not owner.startswith(f"{app_name}-"):
-            if not any(int(socket["port"]) in other.get("ports", []) for other in applications.values()):
-                problems.append(
-                    f"app_port leads to port {socket['port']}, on which {owner or 'another program'} listens already: "
-                    "set app_port to the start of a range of 100 that nobody has."
-                )
+        owner, port = str(socket["unit"]), int(socket["port"])
+        if port in ports and port not in taken and not owner.startswith(f"{app_name}-"):
+            problems.append(
+                f"app_port leads to port {port}, on which {owner or 'another program'} listens already: {mend}"
+            )
     return problems

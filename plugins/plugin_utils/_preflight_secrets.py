@@ -17,7 +17,9 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _SECRET_NAME = re.compile(r"(SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|PRIVATE_?KEY|FERNET|ENCRYPTION_?KEY)", re.IGNORECASE)
-_PUBLIC_NAME = re.compile(r"(_FILE|_PATH|_URL|_TTL|_EXPIRE\w*|_MINUTES|_SECONDS|_HOURS|_DAYS|_LENGTH|_ALGORITHM)$", re.IGNORECASE)
+_PUBLIC_NAME = re.compile(
+    r"(_FILE|_PATH|_URL|_TTL|_EXPIRE\w*|_MINUTES|_SECONDS|_HOURS|_DAYS|_LENGTH|_ALGORITHM)$", re.IGNORECASE
+)
 # A key that signs or encrypts must be long; what an outside service gives out is as long as it is.
 _KEY_NAME = re.compile(r"(SECRET|FERNET|ENCRYPTION|JWT|PASSWORD)", re.IGNORECASE)
 

@@ -32,7 +32,9 @@ def spec_problems(options: Options, values: t.Mapping[str, t.Any]) -> list[str]:
         )
         for message in result.error_messages:
             if options[name].get("no_log"):
-                problems.append(f"{name} has a value of the wrong kind: it must be a {options[name].get('type', 'str')}.")
+                problems.append(
+                    f"{name} has a value of the wrong kind: it must be a {options[name].get('type', 'str')}."
+                )
             else:
                 problems.append(_sentence(name, str(message)))
     return problems
@@ -53,30 +55,34 @@ def _sentence(name: str, message: str) -> str:
     return f"{text}. Mend it in the inventory."
 
 
+def _items(path: str, option: t.Mapping[str, t.Any], value: t.Any) -> list[tuple[str, t.Any]]:
+    """List the mappings that an option's sub-options describe, each with where it stands."""
+    if option.get("type") == "list" and isinstance(value, list):
+        return [(f"{path}[{_label(index, item)}]", item) for index, item in enumerate(value)]
+    return [(path, value)] if isinstance(value, dict) else []
+
+
 def _unknown_keys(path: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Iterator[str]:
     """Yield a sentence for each key of a mapping (at any depth) that its spec doesn't know or misses."""
     suboptions: Options | None = option.get("options")
-    if not suboptions:
-        return
-    items: list[tuple[str, t.Any]] = []
-    if option.get("type") == "list" and isinstance(value, list):
-        items = [(f"{path}[{_label(index, item)}]", item) for index, item in enumerate(value)]
-    elif isinstance(value, dict):
-        items = [(path, value)]
-    for where, item in items:
-        if not isinstance(item, dict):
+    for where, item in _items(path, option, value) if suboptions else []:
+        if isinstance(item, dict):
+            yield from _item_problems(where, item, t.cast("Options", suboptions))
+        else:
             yield f"{where} must hold keys and values, but is {item!r}: write it as 'name: ...' and so on."
-            continue
-        for key in item:
-            if key not in suboptions:
-                near = difflib.get_close_matches(str(key), suboptions, 1)
-                hint = f"did you mean '{near[0]}'?" if near else f"it may hold {', '.join(sorted(suboptions))}."
-                yield f"{where} has an unknown key '{key}': {hint}"
-        for key, suboption in suboptions.items():
-            if key in item:
-                yield from _unknown_keys(f"{where}.{key}", suboption, item[key])
-            elif suboption.get("required"):
-                yield f"{where} lacks '{key}': {_first(suboption)}"
+
+
+def _item_problems(where: str, item: dict[str, t.Any], suboptions: Options) -> t.Iterator[str]:
+    for key in item:
+        if key not in suboptions:
+            near = difflib.get_close_matches(str(key), suboptions, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it may hold {', '.join(sorted(suboptions))}."
+            yield f"{where} has an unknown key '{key}': {hint}"
+    for key, suboption in suboptions.items():
+        if key in item:
+            yield from _unknown_keys(f"{where}.{key}", suboption, item[key])
+        elif suboption.get("required"):
+            yield f"{where} lacks '{key}': {_first(suboption)}"
 
 
 def _label(index: int, item: t.Any) -> str:

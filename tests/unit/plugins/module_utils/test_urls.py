@@ -11,7 +11,14 @@ import pytest
 
 from ansible_collections.slipway.stack.plugins.module_utils._urls import database_url, redis_url
 
-PARTS = {"host": "10.0.0.5", "port": 5432, "name": "shop", "user": "shop", "password": "p@ss/w%rd:#?", "sslmode": "require"}
+PARTS = {
+    "host": "10.0.0.5",
+    "port": 5432,
+    "name": "shop",
+    "user": "shop",
+    "password": "p@ss/w%rd:#?",
+    "sslmode": "require",
+}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import pytest
 from ansible_collections.slipway.stack.plugins.module_utils._processes import connection_demand, plan
 from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_capacity as capacity
 
-PLANNED = plan([{"name": "web", "module": "a:b", "workers": 4}, {"name": "job", "command": "c", "concurrency": 2}], "s", 8000)
+PLANNED = plan(
+    [{"name": "web", "module": "a:b", "workers": 4}, {"name": "job", "command": "c", "concurrency": 2}], "s", 8000
+)
 DEMAND = connection_demand(PLANNED, 2, 5, 10)
 
 

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_certificate import certificate_problems, covers
 
-NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
+NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
 
 
 def make(*names: str, days: int = 90) -> tuple[bytes, bytes]:
@@ -41,7 +41,12 @@ def make(*names: str, days: int = 90) -> tuple[bytes, bytes]:
 
 
 def test_a_pair_for_the_domain_passes() -> None:
-    assert certificate_problems(*make("shop.example.com", "*.shop.example.com"), ["shop.example.com", "a.shop.example.com"], NOW) == []
+    assert (
+        certificate_problems(
+            *make("shop.example.com", "*.shop.example.com"), ["shop.example.com", "a.shop.example.com"], NOW
+        )
+        == []
+    )
 
 
 def test_another_domain_is_refused_by_both_names() -> None:

@@ -12,7 +12,9 @@ from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_ho
 OTHERS = {"blog": {"ports": [8000, 8050], "root": "/srv/blog"}, "shop": {"ports": [8100], "root": "/srv/shop"}}
 
 
-@pytest.mark.parametrize(("name", "version", "fits"), [("Debian", "12", True), ("Debian", "11", False), ("CentOS", "9", False)])
+@pytest.mark.parametrize(
+    ("name", "version", "fits"), [("Debian", "12", True), ("Debian", "11", False), ("CentOS", "9", False)]
+)
 def test_only_what_was_tried_is_supported(name: str, version: str, fits: bool) -> None:
     problem = host.distribution_problem(name, version)
     assert (problem is None) is fits

@@ -39,7 +39,10 @@ OPTIONS: dict[str, Any] = {
             {"app_name": "a", "app_processes": [{"name": "web", "health": {"pth": "/"}}]},
             ["app_processes[web].health", "'pth'", "did you mean 'path'"],
         ),
-        ({"app_name": "a", "app_processes": [{"name": "web", "server": "waitress"}]}, ["gunicorn, uvicorn", "waitress"]),
+        (
+            {"app_name": "a", "app_processes": [{"name": "web", "server": "waitress"}]},
+            ["gunicorn, uvicorn", "waitress"],
+        ),
         ({"app_name": "a", "app_processes": ["web"]}, ["app_processes[0] must hold keys"]),
     ],
 )

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of every host as its roles will see them."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+import yaml
+from ansible.vars.plugins import get_vars_from_inventory_sources
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+WIRING = os.path.join(ROOT, "playbooks", "group_vars", "all", "wiring.yml")
+# A group is named after the role that its hosts get; the last two come along with any of them.
+GROUPS = ("app", "nginx", "postgres", "redis")
+EVERYWHERE = ("ufw", "logrotate")
+
+
+def _load(path: str) -> dict[str, t.Any]:
+    with open(path, encoding="utf-8") as file:
+        return yaml.safe_load(file) or {}
+
+
+def _role_options(role: str) -> dict[str, t.Any]:
+    spec = _load(os.path.join(ROOT, "roles", role, "meta", "argument_specs.yml"))
+    return t.cast("dict[str, t.Any]", spec["argument_specs"]["main"]["options"])
+
+
+class Inventory:
+    """The hosts' variables, each completed by the role's default where the inventory says nothing."""
+
+    def __init__(self, variables: t.Mapping[str, t.Any], templar: t.Any, loader: t.Any) -> None:
+        self._hostvars = variables["hostvars"]
+        self._templar = templar
+        self.groups = {group: list(variables["groups"].get(group, [])) for group in GROUPS}
+        self.options = {role: _role_options(role) for role in (*GROUPS, *EVERYWHERE)}
+        self.known = {name: option for options in self.options.values() for name, option in options.items()}
+        self._defaults: dict[str, t.Any] = {}
+        for role in self.options:
+            for folder in ("defaults", "vars"):
+                path = os.path.join(ROOT, "roles", role, folder, "main.yml")
+                if os.path.exists(path):
+                    self._defaults.update(loader.load_from_file(path, trusted_as_template=True) or {})
+        self._templars: dict[str, t.Any] = {}
+
+    @property
+    def hosts(self) -> list[str]:
+        """Every host of a group that has a role, once."""
+        return list(dict.fromkeys(host for hosts in self.groups.values() for host in hosts))
+
+    def roles_of(self, host: str) -> list[str]:
+        """The roles that a host gets."""
+        return [role for role in GROUPS if host in self.groups[role]] + list(EVERYWHERE)
+
+    def defined(self, host: str) -> set[str]:
+        """The names of the variables that the inventory or the wiring gives a host."""
+        return set(self._hostvars.raw_get(host))
+
+    def value(self, host: str, name: str) -> t.Any:
+        """A variable as the role will see it; raises AnsibleUndefinedVariable."""
+        if host not in self._templars:
+            available = self._defaults | dict(self._hostvars.raw_get(host)) | {"hostvars": self._hostvars}
+            self._templars[host] = self._templar.copy_with_new_env(available_variables=available)
+        templar = self._templars[host]
+        return templar.template(templar.available_variables.get(name))
+
+    def lost_names(self) -> list[str]:
+        """The wired names that the inventory sets for all hosts, where the wiring outranks them."""
+        group = self._hostvars._inventory.groups["all"]
+        given = dict(group.get_vars())
+        given.update(
+            get_vars_from_inventory_sources(self._hostvars._loader, self._hostvars._inventory._sources, [group], "all")
+        )
+        return sorted(set(given) & set(_load(WIRING)))
+
+    @property
+    def folders(self) -> set[str]:
+        """The folders of the inventory's sources."""
+        sources: list[str] = self._hostvars._inventory._sources
+        return {
+            os.path.realpath(source if os.path.isdir(source) else os.path.dirname(source) or ".") for source in sources
+        }
+
+    def ignored_group_vars(self, playbooks: t.Iterable[str]) -> bool:
+        """Tell whether group_vars lie beside a playbook, where an imported one doesn't have them read."""
+        for playbook in playbooks:
+            folder = os.path.realpath(os.path.dirname(playbook) or ".")
+            own = folder in self.folders or folder.startswith(ROOT)
+            if os.path.exists(playbook) and not own and os.path.isdir(os.path.join(folder, "group_vars")):
+                return True
+        return False
+
+    def description(self, name: str) -> str:
+        """The first sentence of what a variable's argument spec says of it; empty for one that has none."""
+        described = self.known.get(name, {}).get("description", "")
+        return described if isinstance(described, str) else str(described[0])

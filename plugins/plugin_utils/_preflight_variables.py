@@ -1,0 +1,181 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge what the controller knows without reaching a host."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import typing as t
+
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+
+from ansible_collections.slipway.stack.plugins.module_utils._processes import connection_demand, plan
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_certificate import certificate_problems
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report, undefined_name
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets import (
+    environment_problems,
+    secret_problem,
+)
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_spec import likely_typos, spec_problems
+
+PASSWORDS = ("app_database_password", "app_redis_password")
+# Which variable says that a service is wanted, and which names a managed one in place of the group's host.
+SERVICES = {"postgres": ("app_database_password", "app_database_url"), "redis": ("app_redis", "app_redis_url")}
+
+
+def judge_variables(inventory: Inventory, report: Report, playbooks: t.Iterable[str]) -> None:
+    """Judge groups, names, argument specs; and, once these pass, what the values mean together."""
+    if not inventory.groups["app"]:
+        report.problem("the group app has no hosts: name the hosts that run the application under it in the inventory.")
+    for name in inventory.lost_names():
+        report.problem(
+            f"{name} is set for all hosts, where the wiring of the roles outranks it: set it for a group (such as "
+            f"{name.partition('_')[0]}) or for a host instead."
+        )
+    if inventory.ignored_group_vars(playbooks):
+        report.problem(
+            "group_vars beside your playbook isn't read by a playbook that is imported from a collection: move the "
+            "folder beside the inventory."
+        )
+    for host in inventory.hosts:
+        for role in inventory.roles_of(host):
+            _judge_spec(inventory, report, host, role)
+        for hint in likely_typos(inventory.defined(host), inventory.known, inventory.options):
+            report.hint(hint)
+    if report.problems:
+        return
+    app = inventory.groups["app"][0]
+    _judge_secrets(inventory, report, app)
+    _judge_processes(inventory, report, app)
+    _judge_storage(inventory, report, app)
+    if inventory.groups["nginx"]:
+        _judge_certificate(inventory, report, inventory.groups["nginx"][0])
+
+
+def _judge_spec(inventory: Inventory, report: Report, host: str, role: str) -> None:
+    values: dict[str, t.Any] = {}
+    options = dict(inventory.options[role])
+    for name in inventory.defined(host).intersection(options):
+        try:
+            values[name] = inventory.value(host, name)
+        except AnsibleUndefinedVariable as error:
+            del options[name]
+            report.problem(_missing(inventory, undefined_name(str(error)), name), host)
+        except AnsibleError as error:
+            del options[name]
+            report.problem(f"{name} can't be worked out: {_innermost(error)}.", host)
+    for problem in spec_problems(options, values):
+        report.problem(problem, host)
+
+
+def _missing(inventory: Inventory, missing: str | None, needed_for: str) -> str:
+    if missing is None:
+        return f"{needed_for} refers to a variable that isn't set: set it in the inventory."
+    purpose = inventory.description(missing) or f"{needed_for} refers to it."
+    return f"{missing} is required but isn't set: {purpose} Set it in the inventory."
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the cause that says what is wrong, without where in Ansible it came up."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _judge_secrets(inventory: Inventory, report: Report, host: str) -> None:
+    environment, secrets = (inventory.value(host, name) or {} for name in ("app_environment", "app_secrets"))
+    passwords = [
+        secret_problem(name, inventory.value(host, name)) for name in PASSWORDS if name in inventory.defined(host)
+    ]
+    for problem in filter(None, [*environment_problems(environment, secrets), *passwords]):
+        report.problem(problem)
+
+
+def demand_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Sum the database connections of the whole fleet."""
+    return connection_demand(
+        processes,
+        len(inventory.groups["app"]),
+        int(inventory.value(host, "app_database_pool")),
+        int(inventory.value(host, "app_database_overflow")),
+    )
+
+
+def planned(inventory: Inventory, host: str) -> list[dict[str, t.Any]]:
+    """Complete the application's processes; raises ValueError where they contradict themselves."""
+    return plan(
+        inventory.value(host, "app_processes") or [],
+        inventory.value(host, "app_name"),
+        int(inventory.value(host, "app_port")),
+    )
+
+
+def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
+    try:
+        processes = planned(inventory, host)
+    except ValueError as error:
+        report.problem(f"{error}.")
+        return
+    routed = [process["name"] for process in processes if process["kind"] == "routed"]
+    if routed and not inventory.groups["nginx"]:
+        report.problem(
+            f"app_processes[{', '.join(routed)}] is routed, but the group nginx has no hosts: name a host under nginx "
+            "in the inventory."
+        )
+    given = inventory.defined(host)
+    for group, (wish, url) in SERVICES.items():
+        if wish in given and inventory.value(host, wish) and not inventory.groups[group] and url not in given:
+            report.problem(
+                f"{wish} is set, but the group {group} has no hosts: name a host under {group} in the inventory, or set "
+                f"{url} for a managed service."
+            )
+    server, limit = (
+        (inventory.groups["postgres"][0], "postgres_max_connections")
+        if inventory.groups["postgres"]
+        else (host, "app_database_max_connections")
+    )
+    problem = connection_problem(demand_of(inventory, host, processes), int(inventory.value(server, limit) or 0), limit)
+    if problem:
+        report.problem(problem)
+
+
+def _judge_storage(inventory: Inventory, report: Report, host: str) -> None:
+    hosts = len(inventory.groups["app"])
+    if (
+        hosts > 1
+        and inventory.value(host, "app_shared_directories")
+        and not inventory.value(host, "app_shared_storage")
+    ):
+        report.problem(
+            f"app_shared_directories are local folders, but the application runs on {hosts} hosts: put them on storage "
+            "that all hosts mount and set app_shared_storage to true, or keep such files in an object store."
+        )
+
+
+def _judge_certificate(inventory: Inventory, report: Report, host: str) -> None:
+    given = {name: inventory.value(host, name) for name in ("nginx_certificate", "nginx_certificate_key")}
+    if not any(given.values()):
+        return
+    contents = []
+    for name, text in given.items():
+        if not text:
+            report.problem(
+                f"{name} isn't set, but its counterpart is: set both, or neither for a self-signed certificate."
+            )
+            return
+        path = os.path.expanduser(text)
+        if "-----BEGIN" in text:
+            contents.append(text.encode())
+        elif os.path.exists(path):
+            with open(path, "rb") as file:
+                contents.append(file.read())
+        else:
+            report.problem(f"{name} names the file {text}, which isn't on the controller: give a file that is.")
+            return
+    names = inventory.value(host, "nginx_server_names")
+    for problem in certificate_problems(contents[0], contents[1], names, datetime.datetime.now(datetime.UTC)):
+        report.problem(problem)
