@@ -16,7 +16,7 @@ from app.boot import boot, refuse
 from app.database import DatabaseAway
 from app.jobs import QueueAway
 from app.logs import request_id
-from app.middleware import CatchErrors, Observe, Sabotage
+from app.middleware import CatchErrors, Observe, Sabotage, UnderRootPath
 from app.routes import inspection, items, jobs, probes, sabotage, streams, uploads
 from app.services import NotConfigured, Services, create_services
 from app.settings import ConfigurationError, names_in
@@ -52,7 +52,7 @@ def create_app() -> FastAPI:
         services = create_services(settings, saboteur)
     except ConfigurationError as error:
         refuse(error)
-    app = FastAPI(title="Dinghy", version=services.version, root_path=settings.root_path, lifespan=lifespan)
+    app = FastAPI(title="Dinghy", version=services.version, lifespan=lifespan)
     app.state.services = services
     metrics.INFO.labels(services.version, settings.app_env, settings.app_slot or "").set(1)
 
@@ -67,6 +67,7 @@ def create_app() -> FastAPI:
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names_in(settings.allowed_hosts))
     app.add_middleware(Sabotage, saboteur=saboteur)
     app.add_middleware(CatchErrors)
+    app.add_middleware(UnderRootPath, root_path=settings.root_path)
     app.add_middleware(Observe, log=settings.access_log)
     return app
 

@@ -126,3 +126,16 @@ class Sabotage:
             if self._saboteur.fails_this_request:
                 raise RuntimeError("This process fails requests on purpose.")
         await self._app(scope, receive, send)
+
+
+class UnderRootPath:
+    """For servers that can't be told the prefix which a proxy strips: the links of the application need it."""
+
+    def __init__(self, app: ASGIApp, *, root_path: str) -> None:
+        self._app = app
+        self._root_path = root_path.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._root_path and scope["type"] != "lifespan":
+            scope["root_path"] = self._root_path
+        await self._app(scope, receive, send)
