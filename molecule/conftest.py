@@ -1,0 +1,199 @@
+"""What the tests of every scenario share: its hosts, and an observer outside of them.
+
+A test never asks Ansible whether Ansible did its work. It looks at a host by `machine(NAME)`, or
+from another container by `client`, `curl` and `open_ports`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+import yaml
+
+SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
+BOOTED = ("running", "degraded")
+
+
+def container_of(name: str) -> str:
+    return f"slipway-{SCENARIO}-{name}"
+
+
+def docker(*arguments: str, timeout: float = 120) -> str:
+    return subprocess.run(
+        ["docker", *arguments], check=True, capture_output=True, text=True, timeout=timeout
+    ).stdout.strip()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over HTTP; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+    seconds: float
+    http_version: str
+    raw_headers: list[tuple[str, str]] = field(default_factory=list)
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@pytest.fixture(scope="session")
+def platforms() -> dict[str, dict[str, Any]]:
+    """The platforms of molecule.yml by name."""
+    config = yaml.safe_load(Path(os.environ["MOLECULE_FILE"]).read_text())
+    return {platform["name"]: platform for platform in config["platforms"]}
+
+
+@pytest.fixture(scope="session")
+def machine() -> Callable[[str], testinfra.host.Host]:
+    """machine(NAME): the host of that name, looked at as root, however Ansible reaches it."""
+    return lambda name: testinfra.get_host(f"docker://root@{container_of(name)}")
+
+
+@pytest.fixture(scope="session")
+def client() -> testinfra.host.Host:
+    """A machine outside of the scenario's hosts, on the same network; resolves their names."""
+    return testinfra.get_host(f"docker://{container_of('client')}")
+
+
+@pytest.fixture(scope="session")
+def address() -> Callable[[str], str]:
+    """address(NAME): the host's IPv4 address as other hosts see it."""
+
+    def look_up(name: str) -> str:
+        networks = json.loads(docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", container_of(name)))
+        return str(networks[f"slipway-{SCENARIO}"]["IPAddress"])
+
+    return look_up
+
+
+@pytest.fixture(scope="session")
+def curl(client: testinfra.host.Host) -> Callable[..., Answer]:
+    """curl(URL, *OPTIONS, at=HOST): asks from the client; `at` is the host that the URL's name leads to.
+
+    Certificates aren't verified unless `verify=True`.
+    """
+
+    def ask(url: str, *options: str, at: str | None = None, verify: bool = False) -> Answer:
+        marker = "\n--- "
+        arguments = ["curl", "-sS", "-i", "--max-time", "30", "-w", marker + "%{json}"]
+        if at:
+            arguments += ["--connect-to", f"::{at}:"]
+        if not verify:
+            arguments.append("-k")
+        result = client.run(" ".join(["%s"] * (len(arguments) + len(options) + 1)), *arguments, *options, url)
+        assert result.rc == 0, f"curl {url}: {result.stderr.strip()}"
+        message, _, trailer = result.stdout.rpartition(marker)
+        facts = json.loads(trailer)
+        head, body = split_message(message)
+        pairs = [(key.strip().lower(), value.strip()) for key, _, value in (line.partition(":") for line in head)]
+        return Answer(
+            status=facts["http_code"],
+            headers=dict(pairs),
+            body=body,
+            seconds=facts["time_total"],
+            http_version=facts["http_version"],
+            raw_headers=pairs,
+        )
+
+    return ask
+
+
+def split_message(message: str) -> tuple[list[str], str]:
+    """The header lines and the body of the last answer: interim ones (100, 103) precede it."""
+    text = message.replace("\r\n", "\n")
+    while True:
+        head, _, body = text.partition("\n\n")
+        if not body.startswith("HTTP/"):
+            return head.split("\n")[1:], body
+        text = body
+
+
+@pytest.fixture(scope="session")
+def open_ports(client: testinfra.host.Host) -> Callable[..., set[int]]:
+    """open_ports(NAME): the TCP ports of the host that accept a connection from outside."""
+
+    def scan(name: str, ports: str = "1-65535") -> set[int]:
+        result = client.run("nmap -n -Pn -sT -T4 --min-rate 3000 --max-retries 2 -p %s -oG - %s", ports, name)
+        assert result.rc == 0, result.stderr
+        found = [part for line in result.stdout.splitlines() if "Ports:" in line for part in line.split(": ")[-1].split(",")]
+        return {int(part.strip().split("/")[0]) for part in found if "/open/" in part}
+
+    return scan
+
+
+@pytest.fixture(scope="session")
+def run_python(client: testinfra.host.Host) -> Callable[..., Any]:
+    """run_python(CODE, *ARGUMENTS): runs a program in the client and returns the JSON that it prints.
+
+    It has aiohttp, httpx, h2, websockets, psycopg2 and redis.
+    """
+
+    def run(code: str, *arguments: str) -> Any:
+        result = client.run(" ".join(["%s"] * (3 + len(arguments))), "python3", "-c", code, *arguments)
+        assert result.rc == 0, result.stderr
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., None]:
+    """wait_until(CONDITION, seconds=30): polls it and fails with its name when the time is over."""
+
+    def wait(condition: Callable[[], object], seconds: float = 30, interval: float = 0.5) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            name = getattr(condition, "__name__", "the condition")
+            assert time.monotonic() < deadline, f"{name} did not hold within {seconds:g} s"
+            time.sleep(interval)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def reboot(machine: Callable[[str], testinfra.host.Host], wait_until: Callable[..., None]) -> Callable[[str], None]:
+    """reboot(NAME): an orderly restart of the host; returns when systemd says that it has booted."""
+
+    def restart(name: str) -> None:
+        docker("restart", "--time", "60", container_of(name))
+
+        def booted() -> bool:
+            return machine(name).run("systemctl is-system-running").stdout.strip() in BOOTED
+
+        wait_until(booted, seconds=120)
+
+    return restart
+
+
+@pytest.fixture(scope="session")
+def play() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """play(PLAYBOOK, *OPTIONS): runs a playbook on the scenario's hosts; PLAYBOOK is a path or a full name.
+
+    With `check=False` a failing run is returned instead of failing the test.
+    """
+
+    def run(playbook: str, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        inventory = Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent
+        result = subprocess.run(
+            ["ansible-playbook", "-i", str(inventory), *options, playbook],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=os.environ["MOLECULE_SCENARIO_DIRECTORY"],
+        )
+        assert not check or result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
+        return result
+
+    return run
