@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Checks that each role's defaults, argument spec and README tell the same, in names and in values.
 
 check_argument_specs.py ROLES_DIRECTORY

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Checks what this project asks of its files and no linter knows.
 
 check_conventions.py PROJECT_DIRECTORY

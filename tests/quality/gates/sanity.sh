@@ -4,6 +4,14 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 . "$root/tests/quality/ansible_test.sh"
 
-sanity() { ansible_test "$1" "$2" sanity; }
+sanity() {
+    local all=$quality/ansible-test-$2.log
+    ansible_test "$1" "$2" sanity >"$all" 2>&1 &
+    wait $! || {
+        # The rest tells which packages were installed.
+        grep -E '^(ERROR|FATAL: The)' "$all" || cat "$all"
+        return 1
+    }
+}
 
 for_each_core sanity "$@"
