@@ -314,15 +314,6 @@ def failure_sentence(unit: Unit, verb: str, complaint: str) -> str:
     return f"{unit.name} did not {verb}: it is {unit.active} ({unit.sub}), Result={unit.result}{ended}."
 
 
-def journal(name: str, lines: int, run: Run) -> list[str]:
-    if lines == 0:
-        return []
-    code, out, err = run(
-        ["journalctl", "--quiet", "--no-pager", "--output=short-iso", f"--lines={lines}", f"--unit={name}"]
-    )
-    return (out if code == 0 else f"the journal can't be read: {err.strip()}").splitlines()
-
-
 def diff_of(report: Mapping[str, Any]) -> dict[str, str]:
     actions_taken = f"actions: {', '.join(report['actions'])}\n"
     return {

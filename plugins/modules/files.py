@@ -151,6 +151,7 @@ validate_output:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._files import apply, diff_of, parse_wanted, plan
 

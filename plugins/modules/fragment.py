@@ -92,6 +92,7 @@ others:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.slipway.stack.plugins.module_utils._atomic import parse_mode
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._fragments import apply, diff_of, plan

@@ -159,8 +159,10 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.slipway.stack.plugins.module_utils import _units as logic
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._journal import last_lines
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -213,7 +215,7 @@ def apply(
     complaints = [complaint for complaint in (logic.perform(step, call) for step in steps) if complaint]
     started = logic.started_by(steps)
     after = logic.await_up(wanted, started, call, wait, time.monotonic, time.sleep)
-    failure = logic.failure(started, after, complaints, lambda name: logic.journal(name, journal_lines, call))
+    failure = logic.failure(started, after, complaints, lambda name: last_lines(name, journal_lines, call))
     if failure:
         raise failure
     return after
