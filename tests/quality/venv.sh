@@ -12,7 +12,7 @@ groups=()
 for group in "$@"; do groups+=(--group "$root/pyproject.toml:$group"); done
 
 wanted=$({
-    echo "$pip_version ${groups[*]}"
+    echo "$pip_version $*"
     "$python" --version
     sed -n '/^\[dependency-groups\]/,/^\[tool/p' "$root/pyproject.toml"
 } | sha256sum)
