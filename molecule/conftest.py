@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -125,10 +126,10 @@ def open_ports(client: testinfra.host.Host) -> Callable[..., set[int]]:
     """open_ports(NAME): the TCP ports of the host that accept a connection from outside."""
 
     def scan(name: str, ports: str = "1-65535") -> set[int]:
-        result = client.run("nmap -n -Pn -sT -T4 --min-rate 3000 --max-retries 2 -p %s -oG - %s", ports, name)
+        # On a network without loss a second try is enough; dropped probes would else take a minute.
+        result = client.run("nmap -n -Pn -sS --min-rate 15000 --max-retries 1 -p %s -oG - %s", ports, name)
         assert result.rc == 0, result.stderr
-        found = [part for line in result.stdout.splitlines() if "Ports:" in line for part in line.split(": ")[-1].split(",")]
-        return {int(part.strip().split("/")[0]) for part in found if "/open/" in part}
+        return {int(port) for port in re.findall(r"(\d+)/open/", result.stdout)}
 
     return scan
 

@@ -49,10 +49,10 @@ def test_the_client_runs_python(run_python):
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_reboot_keeps_the_address(machine, address, reboot, curl, name):
-    before, boot = address(name), machine(name).check_output("stat -c %%Y /proc/1")
+    before, boot = address(name), machine(name).check_output("stat -c %Y /proc/1")
     reboot(name)
     assert address(name) == before
-    assert machine(name).check_output("stat -c %%Y /proc/1") != boot
+    assert machine(name).check_output("stat -c %Y /proc/1") != boot
     assert curl(f"http://{name}/").status == 200
 
 

@@ -1,0 +1,50 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all bench soak clean
+SHELL := /bin/bash
+bed := tests/testbed
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv and .collections
+	@$(bed)/setup.sh
+
+engine: ## Find a Docker engine, or install and start one
+	@$(bed)/engine.sh
+
+images: engine ## Build the host images and start the package cache
+	@$(bed)/images.sh
+	@$(bed)/cache.sh
+
+demo: setup images ## Bring a bare container to a running service on https://localhost:8443
+	@$(bed)/demo.sh
+
+demo-stop: ## Remove the demo host
+	@$(bed)/demo.sh stop
+
+test: ## Everything: gates, unit tests, all scenarios
+	@$(bed)/suite.sh
+
+test-unit: setup ## Unit tests
+	@$(bed)/unit.sh
+
+lint: setup ## The quick gates: ansible-lint, yamllint, ruff, mypy
+	@tests/quality/run.sh ansible_lint yamllint ruff mypy
+
+quality: setup ## All gates, ansible-test and galaxy-importer among them
+	@tests/quality/run.sh
+
+molecule: setup images ## One scenario: make molecule SCENARIO=nginx
+	@$(bed)/molecule.sh $(SCENARIO)
+
+molecule-all: setup images ## All scenarios, two at a time
+	@$(bed)/scenarios.sh
+
+bench: setup images ## Seconds from bare to serving, beside a plain shell script
+	@tests/bench/converge.sh
+
+soak: setup images ## Long load on the demo host
+	@tests/bench/soak.sh
+
+clean: ## Remove hosts, images' cache, environments and build results
+	@$(bed)/clean.sh

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# scenarios.sh [SCENARIO...]: tests scenarios two at a time (JOBS=n for another number), all of
+# them unless named; one line for each, and the end of the log of one that fails.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+results=$build/scenarios.txt
+
+test_one() {
+    local scenario=$1 log=$build/logs/molecule-$1.log started=$SECONDS
+    if "$testbed/molecule.sh" "$scenario" test >"$log" 2>&1; then
+        printf 'ok    %-22s %4d s\n' "$scenario" "$((SECONDS - started))"
+    else
+        # The next scenario gets the memory; the log and `molecule.sh NAME converge` are what is left to look at.
+        "$testbed/molecule.sh" "$scenario" destroy >>"$log.destroy" 2>&1 || true
+        printf -- '--- %s\n%s\nFAIL  %-22s %4d s   log: %s\n' \
+            "$scenario" "$(tail -n "${TAIL:-60}" "$log")" "$scenario" "$((SECONDS - started))" "${log#"$root"/}"
+    fi
+}
+
+if [ "${1:-}" = --one ]; then
+    test_one "$2"
+    exit
+fi
+
+cd "$root/molecule"
+[ $# -gt 0 ] || set -- */molecule.yml
+started=$SECONDS
+printf '%s\n' "${@%/molecule.yml}" | xargs -P "${JOBS:-2}" -I{} "$testbed/scenarios.sh" --one {} | tee "$results"
+
+passed=$(grep -c '^ok ' "$results" || true)
+failed=$(grep -c '^FAIL ' "$results" || true)
+echo "scenarios: $passed passed, $failed failed in $((SECONDS - started)) s"
+[ "$failed" = 0 ]

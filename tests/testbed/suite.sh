@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Everything that `make test` holds, one stage after the other; a failing stage doesn't hide the
+# ones after it. The last line counts unit tests, quality gates and scenarios together.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+passed=0
+failed=0
+
+count() {
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+}
+
+# stage NAME COMMAND...: shows its output, keeps it in a log and tells its seconds.
+stage() {
+    local name=$1 started=$SECONDS status=0
+    shift
+    say "$name"
+    "$@" 2>&1 | tee "$build/logs/stage-$name.log" || status=$?
+    say "$name took $((SECONDS - started)) s"
+    return "$status"
+}
+
+numbers_of() { grep -oE '[0-9]+ passed, [0-9]+ failed' "$build/logs/stage-$1.log" | tail -n 1 | tr -dc '0-9 '; }
+
+# A stage that died before it could count is one failure.
+counted_stage() {
+    local name=$1 status=0 numbers
+    stage "$@" || status=$?
+    read -ra numbers < <(numbers_of "$name") || true
+    if [ ${#numbers[@]} = 2 ]; then
+        count "${numbers[0]}" "${numbers[1]}"
+        if [ "$status" != 0 ] && [ "${numbers[1]}" = 0 ]; then count 0 1; fi
+    else
+        count 0 1
+    fi
+}
+
+unit_stage() {
+    local numbers
+    rm -f "$build/unit.xml"
+    stage unit "$testbed/unit.sh" || true
+    if numbers=$(python3 - "$build/unit.xml" <<'EOF'
+import sys
+import xml.etree.ElementTree as tree
+
+suite = tree.parse(sys.argv[1]).find("testsuite")
+total, bad = int(suite.get("tests")), int(suite.get("failures")) + int(suite.get("errors"))
+print(total - bad - int(suite.get("skipped")), bad)
+EOF
+    ); then
+        # shellcheck disable=SC2086  # two numbers
+        count $numbers
+    else
+        count 0 1
+    fi
+}
+
+prepare() {
+    "$testbed/setup.sh" && "$testbed/engine.sh" && "$testbed/images.sh" && "$testbed/cache.sh"
+}
+
+started=$SECONDS
+stage prepare prepare || die "the test bed could not be prepared, so nothing was tested"
+if [ -x "$root/tests/quality/run.sh" ]; then counted_stage quality "$root/tests/quality/run.sh"; fi
+unit_stage
+counted_stage scenarios "$testbed/scenarios.sh"
+
+echo "took $((SECONDS - started)) s"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
