@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # Words of libpq that asyncpg either doesn't take as arguments or calls by another name.
 _LIBPQ_TLS = ("sslmode", "ssl", "sslrootcert", "sslcert", "sslkey", "sslnegotiation", "channel_binding", "gssencmode")
+_SERVER_SETTING = re.compile(r"(?:-c\s*|--)([\w.]+)=(\S+)")
 
 
 class DatabaseAway(Exception):
@@ -40,9 +42,12 @@ def asyncpg_target(database_url: str) -> tuple[URL, dict[str, Any]]:
         arguments["ssl"] = tls
     if "connect_timeout" in query:
         arguments["timeout"] = float(query["connect_timeout"])
+    server_settings = dict(_SERVER_SETTING.findall(query.get("options", "")))
     if "application_name" in query:
-        arguments["server_settings"] = {"application_name": query["application_name"]}
-    translated = (*_LIBPQ_TLS, "connect_timeout", "application_name")
+        server_settings["application_name"] = query["application_name"]
+    if server_settings:
+        arguments["server_settings"] = server_settings
+    translated = (*_LIBPQ_TLS, "connect_timeout", "application_name", "options")
     return url.set(drivername="postgresql+asyncpg").difference_update_query(translated), arguments
 
 
@@ -73,7 +78,7 @@ def create_engine(settings: Settings, *, pooled: bool = True) -> AsyncEngine:
         raise ConfigurationError("DATABASE_URL is not set: this process needs a database.")
     url, arguments = asyncpg_target(settings.database_url)
     name = "-".join(filter(None, [settings.app_name, settings.app_slot]))
-    arguments.setdefault("server_settings", {"application_name": name})
+    arguments["server_settings"] = {"application_name": name} | arguments.get("server_settings", {})
     arguments.setdefault("timeout", 10)
     if settings.db_statement_cache == 0:
         # Behind a pooler in transaction mode, a statement prepared on one server connection isn't known to the next.
