@@ -35,9 +35,7 @@ def test_two_applications_add_up(run_module: RunModule, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [{"connections": 60}, None])
-def test_check_mode_merges_what_would_be(
-    run_module: RunModule, tmp_path: Path, content: dict[str, Any] | None
-) -> None:
+def test_check_mode_merges_what_would_be(run_module: RunModule, tmp_path: Path, content: dict[str, Any] | None) -> None:
     run_module(fragment, needs(tmp_path, "shop", {"connections": 1}))
     run_module(fragment, needs(tmp_path, "blog", {"connections": 40}))
     before = (tmp_path / "shop.json").read_text()
@@ -77,9 +75,7 @@ def test_one_that_needs_nothing_is_gone(run_module: RunModule, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("text", "words"), [("{", "isn't valid JSON"), ("[1]", "holds no JSON object")])
-def test_a_broken_fragment_of_another_is_named(
-    run_module: RunModule, tmp_path: Path, text: str, words: str
-) -> None:
+def test_a_broken_fragment_of_another_is_named(run_module: RunModule, tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "blog.json").write_text(text)
     result = run_module(fragment, needs(tmp_path, "shop", {"a": 1}))
     assert result["failed"]
