@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import typing as t
 
@@ -28,6 +29,16 @@ def _role_options(role: str) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", spec["argument_specs"]["main"]["options"])
 
 
+def _variable_files(role: str) -> list[str]:
+    """List the files of a role's variables, the weakest first."""
+    folder = os.path.join(ROOT, "roles", role)
+    return [
+        path
+        for pattern in ("defaults/main.yml", "vars/main.yml", "vars/main/*.yml")
+        for path in sorted(glob.glob(os.path.join(folder, pattern)))
+    ]
+
+
 class Inventory:
     """The hosts' variables, each completed by the role's default where the inventory says nothing."""
 
@@ -39,10 +50,8 @@ class Inventory:
         self.known = {name: option for options in self.options.values() for name, option in options.items()}
         self._defaults: dict[str, t.Any] = {}
         for role in self.options:
-            for folder in ("defaults", "vars"):
-                path = os.path.join(ROOT, "roles", role, folder, "main.yml")
-                if os.path.exists(path):
-                    self._defaults.update(loader.load_from_file(path, trusted_as_template=True) or {})
+            for path in _variable_files(role):
+                self._defaults.update(loader.load_from_file(path, trusted_as_template=True) or {})
         self._templars: dict[str, t.Any] = {}
 
     @property
