@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 HOST = "harbour"
-BLOG = ("-e", "@blog.yml")
+BLOG = ("-e", "@vars/blog.yml")
 # Everything that one run could break of another application: rules, units and their start times, settings, files.
 PARTS = {
     "rules": "ufw show added | sort",
