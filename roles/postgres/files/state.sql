@@ -10,6 +10,5 @@ SELECT
         WHERE settings.pending_restart OR (settings.context = 'postmaster' AND wanted.error IS NOT NULL)
         ORDER BY settings.name
     ) AS pending,
-    ARRAY(SELECT name::text FROM pg_available_extensions ORDER BY name) AS extensions,
     ARRAY(SELECT datname::text FROM pg_database ORDER BY datname) AS databases,
     ARRAY(SELECT rolname::text FROM pg_roles ORDER BY rolname) AS users

@@ -1,0 +1,275 @@
+"""What PostgreSQL does, seen by psql on the host and in another container."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+HOSTS = {"twelve": "15", "thirteen": "17"}
+SHOP = {"user": "shop", "password": "s%op p@ss'w\"ord", "dbname": "shop"}
+BLOG = {"user": "blog", "password": "blog-password", "dbname": "blog"}
+MB = 1024 * 1024
+
+pytestmark = pytest.mark.parametrize("name", HOSTS)
+
+
+def as_superuser(host, query, database="postgres"):
+    return host.check_output("runuser -u postgres -- psql -XAtd %s -c %s", database, query)
+
+
+def connect(host, server, account, query="SELECT 1", sslmode="require", **changes):
+    account = {**account, **changes}
+    return host.run(
+        "PGPASSWORD=%s psql -XAt -d %s -c %s",
+        account["password"],
+        f"host={server} user={account['user']} dbname={account['dbname']} sslmode={sslmode} connect_timeout=5",
+        query,
+    )
+
+
+def started_at(host):
+    return as_superuser(host, "SELECT pg_postmaster_start_time()")
+
+
+def configuration(host, version):
+    directory = f"/etc/postgresql/{version}/main"
+    files = f"{directory}/conf.d/10-slipway.conf {directory}/slipway_hba.conf /etc/slipway/postgres.d/*"
+    return host.check_output(f"sha256sum {files}")
+
+
+def override(**variables):
+    return "-e", json.dumps(variables)
+
+
+def test_the_distributions_version_runs_at_boot(machine, name):
+    host = machine(name)
+    assert as_superuser(host, "SHOW server_version_num").startswith(HOSTS[name])
+    assert host.service("postgresql").is_enabled
+    assert host.service(f"postgresql@{HOSTS[name]}-main").is_running
+    assert as_superuser(host, "SHOW data_checksums") == "on"
+
+
+def test_an_application_connects_from_another_host_by_tls(machine, client, name):
+    answer = connect(client, name, SHOP, "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    assert answer.rc == 0, answer.stderr
+    assert answer.stdout.strip() == "t|TLSv1.3"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"sslmode": "disable"}, "no pg_hba.conf entry"),
+        ({"password": "wrong"}, "password authentication failed"),
+        ({"dbname": "blog"}, "no pg_hba.conf entry"),
+        ({"dbname": "postgres"}, "no pg_hba.conf entry"),
+        ({"user": "postgres", "dbname": "postgres"}, "no pg_hba.conf entry"),
+        ({"user": "blog", "dbname": "blog", "password": "blog-password"}, "no pg_hba.conf entry"),
+    ],
+)
+def test_nobody_else_gets_in_from_there(client, name, change, reason):
+    answer = connect(client, name, SHOP, **change)
+    assert answer.rc != 0
+    assert reason in answer.stderr
+
+
+def test_an_application_on_the_same_host_connects_by_password(machine, name):
+    host = machine(name)
+    assert connect(host, "127.0.0.1", BLOG).rc == 0
+    assert connect(host, "localhost", BLOG, sslmode="disable").rc == 0
+    assert connect(host, "/run/postgresql", BLOG, sslmode="prefer").rc == 0
+    assert connect(host, "/run/postgresql", BLOG, sslmode="prefer", password="wrong").rc != 0
+
+
+def test_only_scram_and_the_superusers_own_login_are_known(machine, name):
+    host = machine(name)
+    rules = as_superuser(host, "SELECT DISTINCT auth_method, user_name FROM pg_hba_file_rules ORDER BY 1").splitlines()
+    assert "peer|{postgres}" in rules
+    assert {rule.split("|")[0] for rule in rules if rule != "peer|{postgres}"} == {"scram-sha-256"}
+    assert as_superuser(host, "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL") == "0"
+    kinds = as_superuser(host, "SELECT DISTINCT left(rolpassword, 14) FROM pg_authid WHERE rolpassword IS NOT NULL")
+    assert kinds == "SCRAM-SHA-256$"
+
+
+def test_only_the_servers_port_is_open(open_ports, name):
+    assert open_ports(name) - {22} == {5432}
+
+
+def test_connections_are_the_sum_over_the_callers(machine, name):
+    assert as_superuser(machine(name), "SHOW max_connections") == str(50 + 60 + 40)
+
+
+def test_memory_follows_the_limit_of_the_unit(machine, name):
+    """2 GB and 150 connections by PGTune's rules for web applications."""
+    query = "SELECT setting::bigint * CASE unit WHEN '8kB' THEN 8 ELSE 1 END FROM pg_settings WHERE name = '{}'"
+    found = {
+        setting: int(as_superuser(machine(name), query.format(setting))) // 1024
+        for setting in ("shared_buffers", "effective_cache_size", "maintenance_work_mem", "work_mem")
+    }
+    assert found == {"shared_buffers": 512, "effective_cache_size": 1536, "maintenance_work_mem": 128, "work_mem": 4}
+
+
+def test_the_unit_is_limited(machine, name):
+    unit = f"postgresql@{HOSTS[name]}-main.service"
+    shown = machine(name).check_output("systemctl show -p MemoryMax -p CPUQuotaPerSecUSec --value %s", unit)
+    assert shown.split() == [str(2048 * MB), "1.5s"] or shown.split() == ["1.5s", str(2048 * MB)]
+    group = machine(name).check_output("systemctl show -p ControlGroup --value %s", unit)
+    limit = machine(name).check_output(
+        f"cat /sys/fs/cgroup/memory{group}/memory.limit_in_bytes /sys/fs/cgroup{group}/memory.max 2>/dev/null || true"
+    )
+    assert limit == str(2048 * MB)
+
+
+def test_the_users_settings_and_roles_hold(machine, client, name):
+    assert connect(client, name, SHOP, "SHOW statement_timeout").stdout.strip() == "30s"
+    report = {"user": "shop_report", "password": "report-password"}
+    assert connect(client, name, SHOP, "SELECT pg_has_role('pg_monitor', 'MEMBER')", **report).stdout.strip() == "t"
+
+
+def test_the_owner_may_do_what_a_migration_does(client, name):
+    statements = "CREATE TABLE IF NOT EXISTS items (id int); INSERT INTO items VALUES (1); DROP TABLE items"
+    answer = connect(client, name, SHOP, statements)
+    assert answer.rc == 0, answer.stderr
+
+
+def test_databases_hold_any_text(machine, name):
+    query = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname IN ('shop', 'blog')"
+    assert set(as_superuser(machine(name), query).splitlines()) == {"UTF8|C.UTF-8"}
+
+
+def test_extensions_are_there(machine, client, name):
+    assert as_superuser(machine(name), "SELECT 'pear' % 'pears'", "shop") == "t"
+    vectors = connect(client, name, SHOP, "SELECT '[1,2]'::vector <-> '[1,4]'::vector")
+    assert (vectors.stdout.strip() == "2") if name == "thirteen" else (vectors.rc != 0)
+
+
+def test_statements_are_counted(machine, client, name):
+    for _ in range(3):
+        assert connect(client, name, SHOP, "SELECT 41 + 1 AS answer").rc == 0
+    query = "SELECT sum(calls) >= 3 FROM pg_stat_statements WHERE query LIKE 'SELECT $1 + $2 AS answer%'"
+    assert as_superuser(machine(name), query) == "t"
+
+
+def test_only_slow_statements_are_logged(machine, client, name):
+    log = f"/var/log/postgresql/postgresql-{HOSTS[name]}-main.log"
+    assert connect(client, name, SHOP, "SELECT pg_sleep(0.01), 'a quick one'").rc == 0
+    assert connect(client, name, SHOP, "SELECT pg_sleep(0.35), 'a slow one'").rc == 0
+    text = machine(name).file(log).content_string
+    assert re.search(r"duration: \d{3}\.\d+ ms .*a slow one", text)
+    assert "a quick one" not in text
+
+
+def test_passwords_are_neither_logged_nor_counted(machine, name):
+    host = machine(name)
+    assert host.run("grep -rlF -e 'p@ss' -e blog-password /var/log /etc/slipway /etc/postgresql").stdout == ""
+    query = "SELECT count(*) FROM pg_stat_statements WHERE query ILIKE '%password%' AND query ILIKE '%role%'"
+    assert as_superuser(host, query) == "0"
+
+
+def test_a_callers_run_leaves_the_others_as_they_are(machine, play, name):
+    before = configuration(machine(name), HOSTS[name])
+    for playbook in ("shop.yml", "blog.yml"):
+        assert re.search(rf"{name} .* changed=0 ", play(playbook, "--limit", name).stdout)
+    assert configuration(machine(name), HOSTS[name]) == before
+
+
+def test_a_running_server_is_restarted_only_when_asked(machine, play, name):
+    host = machine(name)
+    before = started_at(host)
+    more = override(blog_connections=45, blog_may_restart=False)
+    for _ in range(2):
+        output = play("blog.yml", "--limit", name, *more).stdout
+        assert "needs a restart for max_connections (150 -> 155)" in " ".join(output.split())
+    assert started_at(host) == before
+    assert as_superuser(host, "SHOW max_connections") == "150"
+    play("blog.yml", "--limit", name, *override(blog_connections=45))
+    assert started_at(host) != before
+    assert as_superuser(host, "SHOW max_connections") == "155"
+    play("blog.yml", "--limit", name)
+    assert as_superuser(host, "SHOW max_connections") == "150"
+
+
+def test_what_needs_no_restart_gets_none(machine, play, name):
+    host = machine(name)
+    before = started_at(host)
+    play("shop.yml", "--limit", name, *override(postgres_slow_statement_ms=250, shop_password="another one"))
+    assert as_superuser(host, "SHOW log_min_duration_statement") == "250ms"
+    assert connect(host, "127.0.0.1", SHOP, password="another one").rc == 0
+    assert connect(host, "127.0.0.1", SHOP).rc != 0
+    play("shop.yml", "--limit", name)
+    assert connect(host, "127.0.0.1", SHOP).rc == 0
+    assert started_at(host) == before
+
+
+def test_a_refused_setting_leaves_everything_as_it_was(machine, play, name):
+    before = configuration(machine(name), HOSTS[name])
+    run = play("blog.yml", "--limit", name, *override(postgres_settings={"work_mem": "lots"}), check=False)
+    assert run.returncode != 0
+    assert 'invalid value for parameter "work_mem"' in run.stdout + run.stderr
+    assert configuration(machine(name), HOSTS[name]) == before
+    assert as_superuser(machine(name), "SELECT 1") == "1"
+
+
+def test_callers_that_contradict_each_other_are_refused_by_name(machine, play, name):
+    before = configuration(machine(name), HOSTS[name])
+    run = play("shop.yml", "--limit", name, *override(postgres_settings={"autovacuum_naptime": "5s"}), check=False)
+    assert run.returncode != 0
+    assert "postgres_settings.autovacuum_naptime isn't the same for all that share this server" in " ".join(
+        (run.stdout + run.stderr).split()
+    )
+    assert configuration(machine(name), HOSTS[name]) == before
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"postgres_databases": [{"name": "a", "owner": "b"}]}, "names the owner b, who isn't in postgres_users"),
+        ({"postgres_client_addresses": ["app.example"]}, "postgres_client_addresses holds app.example"),
+        ({"postgres_client_addresses": ["10.0.0.7"]}, "add this host's private address"),
+        ({"postgres_users": [{"name": "x"}]}, "can't log in without a password"),
+        ({"postgres_certificate": "x.pem"}, "postgres_certificate and postgres_certificate_key go together"),
+        (
+            {"postgres_databases": [{"name": "a", "owner": "postgres", "extensions": ["no_such"]}]},
+            "has no extension no_such",
+        ),
+        ({"postgres_users": [{"name": "x", "passwort": "y"}]}, "passwort"),
+    ],
+)
+def test_bad_input_is_refused_with_the_mend(machine, play, name, variables, sentence):
+    run = play("converge.yml", "--limit", name, *override(postgres_client="bad", **variables), check=False)
+    assert run.returncode != 0
+    assert sentence in " ".join((run.stdout + run.stderr).split())
+    machine(name).run("rm -f /etc/slipway/postgres.d/bad.json")
+
+
+def test_vectors_on_debian_12_are_refused_with_the_choices(machine, play, name):
+    if name == "thirteen":
+        pytest.skip("Debian 13 has the package")
+    wish = override(postgres_databases=[{"name": "shop", "owner": "shop", "extensions": ["vector"]}])
+    run = play("shop.yml", "--limit", name, *wish, check=False)
+    assert run.returncode != 0
+    assert "use Debian 13, or set postgres_version to 16 or later" in " ".join((run.stdout + run.stderr).split())
+
+
+def test_what_was_broken_by_hand_is_mended(machine, client, play, name):
+    host = machine(name)
+    before = configuration(host, HOSTS[name])
+    host.check_output(
+        f"echo 'max_connections = 7' > /etc/postgresql/{HOSTS[name]}/main/conf.d/10-slipway.conf"
+        f" && : > /etc/postgresql/{HOSTS[name]}/main/slipway_hba.conf"
+        f" && systemctl stop postgresql@{HOSTS[name]}-main"
+    )
+    assert connect(client, name, SHOP).rc != 0
+    play("shop.yml", "--limit", name)
+    assert configuration(host, HOSTS[name]) == before
+    assert connect(client, name, SHOP).rc == 0
+
+
+def test_it_all_comes_back_after_a_reboot(machine, client, reboot, wait_until, name):
+    reboot(name)
+
+    def the_shop_connects():
+        return connect(client, name, SHOP).rc == 0
+
+    wait_until(the_shop_connects, seconds=30)
