@@ -49,7 +49,7 @@ ansible_test() {
     provide_pip "$venv/bin/python" "$home/.ansible/test/cache"
     keep_pip_settings "$venv/bin/python" "$home"
     # shellcheck disable=SC2154
-    tree=$("$root/tests/quality/tree.sh" "$root/build/ansible-test/$core")
+    tree=$("$root/tests/quality/tree.sh" "$root/build/ansible-test/$core-$1")
     cd "$tree" || return
     HOME=$home PATH=$venv/bin:$PATH LC_ALL=C.UTF-8 ansible-test "$@" --venv --python "$minor" --color no
 }

@@ -9,7 +9,10 @@ tarball() {
     local path built others
     path=$quality/installed
     rm -rf "$path"
-    built=$("$root/tests/quality/build_tarball.sh" "$path")
+    built=$("$root/tests/quality/build_tarball.sh" "$path" 2>"$quality/build_tarball.log") || {
+        cat "$quality/build_tarball.log"
+        return 1
+    }
     others=$(tar -tzf "$built" | cut -d/ -f1 | sort -u | grep -vxE "$allowed" || true)
     if [ -n "$others" ]; then
         echo "galaxy.yml's build_ignore lets these into the tarball:" "$others"
