@@ -241,6 +241,18 @@ def test_a_failed_validation_puts_everything_back(run_files: RunFiles, tmp_path:
     assert (tmp_path / "config").stat().st_mtime == 1_000_000_000
 
 
+@pytest.mark.parametrize("quoted", ["correct-horse", 'TOKEN="battery staple"', "battery staple"])
+def test_a_checker_that_quotes_a_line_of_a_secret_does_not_give_it_away(
+    run_files: RunFiles, tmp_path: Path, quoted: str
+) -> None:
+    script = tmp_path / "check"
+    script.write_text(f"echo 'line 2 is wrong: {quoted}'; exit 1\n")
+    entry = {"path": tmp_path / "environment", "secret_content": SECRET + 'TOKEN="battery staple"\n'}
+    result = run_files([entry], validate=f"sh {script}")
+    assert "line 2 is wrong: (secret)" in result["msg"]
+    assert quoted not in str(result)
+
+
 def test_a_rejected_file_takes_the_earlier_ones_back_with_it(run_files: RunFiles, tmp_path: Path) -> None:
     entries, options = prepare(tmp_path)
     before = snapshot(tmp_path)

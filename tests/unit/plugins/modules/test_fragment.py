@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,16 @@ def test_two_applications_add_up(run_module: RunModule, tmp_path: Path) -> None:
     assert directory.stat().st_mode & 0o777 == 0o755
     assert (directory / "shop.json").stat().st_mode & 0o777 == 0o644
     assert not run_module(fragment, needs(directory, "blog", {"connections": 40}))["changed"]
+
+
+def test_a_strict_umask_hides_nothing_from_the_others(run_module: RunModule, tmp_path: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        run_module(fragment, needs(tmp_path / "etc/postgres.d", "shop", {"a": 1}))
+    finally:
+        os.umask(umask)
+    modes = [path.stat().st_mode & 0o777 for path in sorted(tmp_path.rglob("*"))]
+    assert modes == [0o755, 0o755, 0o644]
 
 
 @pytest.mark.parametrize("content", [{"connections": 60}, None])
