@@ -39,9 +39,8 @@ class Certificate:
 
 
 def parse_certificate(der: bytes) -> Certificate:
-    _tag, certificate = next(_elements(der))
-    _tag, to_be_signed = next(_elements(certificate))
-    fields = [(tag, content) for tag, content in _elements(to_be_signed) if tag != _VERSION]
+    certificate = _first(der)
+    fields = [(tag, content) for tag, content in _elements(_first(certificate)) if tag != _VERSION]
     # serial number, signature algorithm, issuer, validity, …
     _tag, validity = fields[3]
     _not_before, not_after = _elements(validity)
@@ -62,6 +61,10 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
         position += length
 
 
+def _first(data: bytes) -> bytes:
+    return next(_elements(data))[1]
+
+
 def _time(tag: int, content: bytes) -> datetime:
     text = content.decode("ascii")
     if tag == _UTC_TIME:
@@ -71,12 +74,11 @@ def _time(tag: int, content: bytes) -> datetime:
 
 
 def _alternative_names(extensions: bytes) -> Iterator[str]:
-    for _tag, sequence in _elements(extensions):
-        for _each, extension in _elements(sequence):
-            if extension.startswith(_SUBJECT_ALTERNATIVE_NAME):
-                value = next(content for tag, content in _elements(extension) if tag == _OCTET_STRING)
-                _sequence, names = next(_elements(value))
-                yield from _names(names)
+    for _tag, extension in _elements(_first(extensions) if extensions else b""):
+        if extension.startswith(_SUBJECT_ALTERNATIVE_NAME):
+            for tag, value in _elements(extension):
+                if tag == _OCTET_STRING:
+                    yield from _names(_first(value))
 
 
 def _names(general_names: bytes) -> Iterator[str]:

@@ -112,7 +112,7 @@ units:
       elements: str
       sample: [enable, start]
     before:
-      description: The state before. RV(units[].before.load) is V(not-found) for a unit that doesn't exist.
+      description: The state before. Its C(load) is V(not-found) for a unit that doesn't exist.
       type: dict
       sample: {load: loaded, active: inactive, sub: dead, enabled: disabled}
     after:
