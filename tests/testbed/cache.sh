@@ -33,6 +33,15 @@ start() {
     docker run -d --name "$name" --network "$network" --restart unless-stopped \
         -e "PIP_UPSTREAM=$(configured_pip_index)" -e "NPM_UPSTREAM=$(configured_npm_registry)" \
         -v "$volume:/cache" "$name:latest" >/dev/null
+    join_scenarios
+}
+
+# Each scenario has a network of its own, to which its `create` connected the cache before this one.
+join_scenarios() {
+    local other
+    for other in $(docker network ls --filter name="^$network-" --format '{{.Name}}'); do
+        docker network connect "$other" "$name"
+    done
 }
 
 wait_until_it_listens() {
