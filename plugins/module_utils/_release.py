@@ -1,0 +1,240 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to slipway.stack: it may change in any release.
+"""Where the releases of an application are on a host, and what is known of them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import glob
+import json
+import os
+import pwd
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.slipway.stack.plugins.module_utils._atomic import sync_directory, write_atomically
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._processes import SLOTS
+
+_PREFERRED_UID = 1000
+_UNIT_MARK = "X-Slipway-Application="
+_MINOR_PYTHON = re.compile(r"python(3\.\d+)")
+_POLL_S = 0.5
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one application."""
+
+    name: str
+    root: Path
+    configuration: Path = field(default=Path("/etc/slipway"))
+    state: Path = field(default=Path("/var/lib/slipway"))
+    unit_directory: Path = field(default=Path("/etc/systemd/system"))
+
+    @property
+    def releases(self) -> Path:
+        return self.root / "releases"
+
+    @property
+    def current(self) -> Path:
+        return self.root / "current"
+
+    @property
+    def environments(self) -> Path:
+        return self.configuration / self.name / "releases"
+
+    @property
+    def server_settings(self) -> Path:
+        return self.configuration / self.name / "gunicorn"
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / self.name / "ledger.jsonl"
+
+    @property
+    def live(self) -> Path:
+        return self.configuration / self.name / "live.json"
+
+    def slot(self, name: str) -> Path:
+        return self.configuration / self.name / f"{name}.json"
+
+    def release(self, release_id: str) -> Path:
+        return self.releases / release_id
+
+    def manifest(self, release_id: str) -> Path:
+        return self.release(release_id) / "release.json"
+
+    @contextlib.contextmanager
+    def locked(self, seconds: float) -> Iterator[int]:
+        """Keep a second build out, also one that outlived its controller. Yields a descriptor for child processes."""
+        folder = self.state / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "build.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            deadline = time.monotonic() + seconds
+            while not _try_lock(descriptor):
+                if time.monotonic() > deadline:
+                    raise StackError(
+                        f"another build of {self.name} has been running on this host for more than {seconds:.0f} s: "
+                        f"wait for it, or end it (systemctl stop 'slipway-build-{self.name}-*.scope')."
+                    )
+                time.sleep(_POLL_S)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file holds; nothing where it is missing or was cut short."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_json(path: Path, content: dict[str, Any], mode: int = 0o644) -> None:
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    write_atomically(str(path), text.encode(), mode=mode)
+    sync_directory(str(path.parent))
+
+
+def complete_releases(layout: Layout) -> list[dict[str, Any]]:
+    """What is known of each release that was built to its end, the newest first."""
+    manifests = [read_json(path) for path in layout.releases.glob("*/release.json")]
+    found = [manifest for manifest in manifests if manifest.get("id")]
+    return sorted(found, key=lambda manifest: (manifest.get("built_at", ""), manifest["id"]), reverse=True)
+
+
+def own_units(layout: Layout) -> list[str]:
+    """Unit files that bear this application's mark: names alone can't tell `shop` from `shop-admin`."""
+    mark = f"{_UNIT_MARK}{layout.name}\n"
+    found = []
+    for path in glob.glob(f"{glob.escape(str(layout.unit_directory))}/{glob.escape(layout.name)}-*"):
+        if os.path.isfile(path) and mark in Path(path).read_text(encoding="utf-8", errors="replace"):
+            found.append(os.path.basename(path))
+    return sorted(found)
+
+
+def slot_of(unit: str) -> str:
+    """The slot in a unit's name; empty for a timer and whatever else has none."""
+    instance = unit.partition("@")[2].rpartition(".")[0]
+    slot = instance.partition("-")[0]
+    return slot if slot in SLOTS else ""
+
+
+def interpreters(folders: Iterable[str] = ("/usr/bin", "/usr/local/bin")) -> list[str]:
+    names = (name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder))
+    return sorted({match[1] for name in names if (match := _MINOR_PYTHON.fullmatch(name))})
+
+
+def user_facts(user: str, uid: int) -> dict[str, Any]:
+    """The user's number: the one that it has, else the one that it shall get (0: whichever the system chooses)."""
+    try:
+        known = pwd.getpwnam(user)
+    except KeyError:
+        return {"name": user, "exists": False, "uid": uid or _free_preferred_uid()}
+    return {"name": user, "exists": True, "uid": known.pw_uid}
+
+
+def _free_preferred_uid() -> int:
+    try:
+        pwd.getpwuid(_PREFERRED_UID)
+    except KeyError:
+        return _PREFERRED_UID
+    return 0
+
+
+def gather(layout: Layout, user: str, uid: int) -> dict[str, Any]:
+    units = own_units(layout)
+    live = read_json(layout.live)
+    complete = complete_releases(layout)
+    return {
+        "releases": complete,
+        "release_ids": [manifest["id"] for manifest in complete],
+        "slots": {
+            slot: {"release": "", **read_json(layout.slot(slot)), "units": [name for name in units if slot_of(name) == slot]}
+            for slot in SLOTS
+        },
+        "live": {"slot": "", "release": "", **live},
+        "units": units,
+        "user": user_facts(user, uid),
+        "interpreters": interpreters(),
+    }
+
+
+def protected_releases(layout: Layout) -> set[str]:
+    """Releases that may still be wanted at once: live, the one before it, and what the slots hold."""
+    live = read_json(layout.live)
+    slots = (read_json(layout.slot(slot)) for slot in SLOTS)
+    named = [live.get("release"), live.get("previous"), *(slot.get("release") for slot in slots)]
+    return {release_id for release_id in named if release_id}
+
+
+def prunable(layout: Layout, keep: int) -> list[str]:
+    protected = protected_releases(layout)
+    kept = {manifest["id"] for manifest in complete_releases(layout)[:keep]} | protected
+    folders = [path.name for path in layout.releases.iterdir() if path.is_dir()] if layout.releases.is_dir() else []
+    return sorted(name for name in folders if name not in kept)
+
+
+def remove_release(layout: Layout, release_id: str) -> None:
+    """The manifest goes first, so that a half-removed release is never taken for a complete one."""
+    layout.manifest(release_id).unlink(missing_ok=True)
+    shutil.rmtree(layout.release(release_id))
+    for folder in (layout.environments, layout.server_settings):
+        for path in glob.glob(f"{glob.escape(str(folder / release_id))}[.-]*"):
+            os.unlink(path)
+
+
+def append_to_ledger(layout: Layout, entry: dict[str, Any]) -> None:
+    layout.ledger.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"at": now(), **entry}, sort_keys=True) + "\n"
+    descriptor = os.open(layout.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        os.write(descriptor, line.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_live(layout: Layout, slot: str, release_id: str) -> dict[str, Any]:
+    """Record which slot is live, and let `current` show it to people."""
+    manifest = read_json(layout.manifest(release_id))
+    before = read_json(layout.live)
+    live = {
+        "slot": slot,
+        "release": release_id,
+        "version": manifest.get("version", ""),
+        "revision": manifest.get("revision", ""),
+        "previous": before.get("release", ""),
+        "since": now(),
+    }
+    write_json(layout.live, live)
+    scratch = layout.current.with_name(f".current-{os.getpid()}")
+    scratch.symlink_to(Path("releases") / release_id)
+    os.replace(scratch, layout.current)
+    return live

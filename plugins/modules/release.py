@@ -1,0 +1,414 @@
+#!/usr/bin/python
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release
+short_description: Build a release of an application, make it the live one, or record that it failed
+version_added: 0.1.0
+author:
+  - slipway.stack contributors (@slipway)
+description:
+  - With O(state=built), builds one release beside those that run, as the application's user and with little weight on
+    processor and disk. Nothing is done when the release is complete already; a half-built one is built anew.
+  - With O(state=live), records which slot is live, moves the link C(current), and removes old releases. The live one,
+    the one before it and those that a slot holds are never removed.
+  - With O(state=failed), only writes into the ledger that a release failed.
+  - A release is complete once its C(release.json) exists, which is written last.
+extends_documentation_fragment:
+  - slipway.stack.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+options:
+  name:
+    description: Name of the application.
+    type: str
+    required: true
+  root:
+    description: Directory of the application.
+    type: path
+    required: true
+  release:
+    description: Name of the release.
+    type: str
+    required: true
+  state:
+    description: What to reach.
+    type: str
+    choices: [built, live, failed]
+    default: built
+  user:
+    description: User who builds. Required with O(state=built).
+    type: str
+  home:
+    description: Home directory of that user. The default is C(home) in O(root).
+    type: path
+  tarball:
+    description: Tarball of the source on the host.
+    type: path
+  package:
+    description: Package to install from the index, as in V(shop==1.4.2).
+    type: str
+    default: ""
+  subdirectory:
+    description: Folder in the source where the application is.
+    type: str
+    default: ""
+  python:
+    description: Version or path of the interpreter. The default is the system's.
+    type: str
+    default: ""
+  python_download:
+    description: Whether uv may download an interpreter that the host doesn't have.
+    type: bool
+    default: false
+  install:
+    description:
+      - From what the environment is made.
+      - With V(auto), from C(uv.lock), else from O(requirements), else from C(pyproject.toml), whichever exists.
+    type: str
+    choices: [auto, lock, requirements, pyproject, none]
+    default: auto
+  requirements:
+    description: Files of requirements in the source.
+    type: list
+    elements: str
+    default: [requirements.txt]
+  extra_packages:
+    description: Requirements to install beside.
+    type: list
+    elements: str
+    default: []
+  constraints:
+    description: Files of constraints in the source, or constraints themselves.
+    type: list
+    elements: str
+    default: []
+  servers:
+    description: Servers to install where the application's requirements don't bring them.
+    type: list
+    elements: str
+    choices: [gunicorn, uvicorn, uvicorn-worker]
+    default: []
+  links:
+    description: Symbolic links to put into the source, in place of what is there.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Path in the source.
+        type: str
+        required: true
+      target:
+        description: Where the link points to.
+        type: str
+        required: true
+  files:
+    description: Files to put into the source.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Path in the source.
+        type: str
+        required: true
+      content:
+        description: The text.
+        type: str
+        required: true
+      mode:
+        description: Permissions as a quoted octal number.
+        type: str
+        default: "0600"
+  commands:
+    description: Shell commands to run at the end of the build, in this order.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      command:
+        description: The command.
+        type: str
+        required: true
+      directory:
+        description: Folder in the source. The default is where the application is.
+        type: str
+        default: ""
+      environment:
+        description: Variables for this command.
+        type: dict
+        default: {}
+  environment:
+    description: Variables for the whole build.
+    type: dict
+    default: {}
+  secrets:
+    description: Values that are hidden wherever they occur in the output.
+    type: list
+    elements: str
+    default: []
+  uv_version:
+    description: Version of uv, which is installed from the host's package index where it is missing.
+    type: str
+    default: 0.13.9
+  timeout:
+    description: For how many seconds a build may run.
+    type: int
+    default: 3600
+  lock_wait:
+    description: For how many seconds to wait for another build of the same application.
+    type: int
+    default: 300
+  keep_failed:
+    description: Whether a release whose build failed is kept for inspection.
+    type: bool
+    default: false
+  manifest:
+    description: What to note in C(release.json), such as version and revision.
+    type: dict
+    default: {}
+  slot:
+    description: Slot that is live now. Required with O(state=live).
+    type: str
+    choices: [blue, green]
+  keep:
+    description: How many releases to keep.
+    type: int
+    default: 5
+  ledger:
+    description: What to note in the ledger.
+    type: dict
+    default: {}
+seealso:
+  - module: slipway.stack.source
+  - module: slipway.stack.release_facts
+"""
+
+EXAMPLES = r"""
+- name: Build the release
+  slipway.stack.release:
+    name: shop
+    root: /srv/shop
+    user: shop
+    release: 3f2a9c51d07e
+    tarball: /srv/shop/cache/.sources/3f2a9c51d07e.tar.gz
+    commands:
+      - command: npm ci && npm run build
+        directory: frontend
+    secrets: ["{{ shop_registry_token }}"]
+
+- name: Make it the live one
+  slipway.stack.release:
+    name: shop
+    root: /srv/shop
+    release: 3f2a9c51d07e
+    state: live
+    slot: green
+"""
+
+RETURN = r"""
+path:
+  description: Directory of the release.
+  returned: success
+  type: str
+  sample: /srv/shop/releases/3f2a9c51d07e
+manifest:
+  description: What is known of the release, with the packages of its environment and the seconds of each step.
+  returned: O(state=built), outside check mode
+  type: dict
+  sample: {id: 3f2a9c51d07e, version: v1.4.2, build_seconds: 4.1, packages: [fastapi==0.115.0]}
+removed:
+  description: Old releases that were removed.
+  returned: O(state=live)
+  type: list
+  elements: str
+  sample: [0c5b11d2e3f4]
+output:
+  description: Last lines of the command that failed.
+  returned: failure of a command
+  type: str
+  sample: 'ERROR: No matching distribution'
+"""
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._release import (
+    Layout,
+    append_to_ledger,
+    make_live,
+    prunable,
+    read_json,
+    remove_release,
+)
+from ansible_collections.slipway.stack.plugins.module_utils._release_build import Build, Recipe, install_uv
+from ansible_collections.slipway.stack.plugins.module_utils._release_run import Worker
+
+
+def recipe_from(parameters: dict[str, Any]) -> Recipe:
+    return Recipe(
+        release_id=parameters["release"],
+        tarball=parameters["tarball"] or "",
+        package=parameters["package"],
+        subdirectory=parameters["subdirectory"],
+        python=parameters["python"],
+        python_download=parameters["python_download"],
+        install=parameters["install"],
+        requirements=parameters["requirements"],
+        extra_packages=parameters["extra_packages"],
+        constraints=parameters["constraints"],
+        servers=parameters["servers"],
+        links=parameters["links"],
+        files=parameters["files"],
+        commands=parameters["commands"],
+        environment=parameters["environment"],
+        manifest=parameters["manifest"],
+    )
+
+
+def build(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> dict[str, Any]:
+    release_id = parameters["release"]
+    manifest = read_json(layout.manifest(release_id))
+    if manifest or check_mode:
+        return {"changed": not manifest, "manifest": manifest}
+    with layout.locked(parameters["lock_wait"]) as lock:
+        # Whoever held the lock may have built this very release.
+        manifest = read_json(layout.manifest(release_id))
+        if manifest:
+            return {"changed": False, "manifest": manifest}
+        worker = Worker(
+            application=parameters["name"],
+            user=parameters["user"],
+            home=Path(parameters["home"] or layout.root / "home"),
+            lock=lock,
+            deadline=time.monotonic() + parameters["timeout"],
+        )
+        try:
+            manifest = Build(layout, worker, recipe_from(parameters), install_uv(parameters["uv_version"])).run()
+        except StackError:
+            if not parameters["keep_failed"]:
+                shutil.rmtree(layout.release(release_id), ignore_errors=True)
+            raise
+    return {"changed": True, "manifest": manifest}
+
+
+def go_live(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> dict[str, Any]:
+    release_id, slot = parameters["release"], parameters["slot"]
+    live = read_json(layout.live)
+    moved = (live.get("slot"), live.get("release")) != (slot, release_id) or not layout.current.exists()
+    if moved and not check_mode:
+        if not layout.manifest(release_id).exists():
+            raise StackError(f"release {release_id} isn't complete, so it can't be live: build it first.")
+        make_live(layout, slot, release_id)
+        append_to_ledger(
+            layout, {"outcome": "live", "release": release_id, "slot": slot, "before": live, **parameters["ledger"]}
+        )
+    removed = prunable(layout, parameters["keep"])
+    if not check_mode:
+        for name in removed:
+            remove_release(layout, name)
+    return {"changed": moved or bool(removed), "removed": removed}
+
+
+def note_failure(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> dict[str, Any]:
+    if not check_mode:
+        append_to_ledger(layout, {"outcome": "failed", "release": parameters["release"], **parameters["ledger"]})
+    return {"changed": True}
+
+
+STATES = {"built": build, "live": go_live, "failed": note_failure}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "root": {"type": "path", "required": True},
+            "release": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["built", "live", "failed"], "default": "built"},
+            "user": {"type": "str"},
+            "home": {"type": "path"},
+            "tarball": {"type": "path"},
+            "package": {"type": "str", "default": ""},
+            "subdirectory": {"type": "str", "default": ""},
+            "python": {"type": "str", "default": ""},
+            "python_download": {"type": "bool", "default": False},
+            "install": {
+                "type": "str",
+                "choices": ["auto", "lock", "requirements", "pyproject", "none"],
+                "default": "auto",
+            },
+            "requirements": {"type": "list", "elements": "str", "default": ["requirements.txt"]},
+            "extra_packages": {"type": "list", "elements": "str", "default": []},
+            "constraints": {"type": "list", "elements": "str", "default": []},
+            "servers": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["gunicorn", "uvicorn", "uvicorn-worker"],
+                "default": [],
+            },
+            "links": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"path": {"type": "str", "required": True}, "target": {"type": "str", "required": True}},
+            },
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "content": {"type": "str", "required": True, "no_log": True},
+                    "mode": {"type": "str", "default": "0600"},
+                },
+            },
+            "commands": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "command": {"type": "str", "required": True},
+                    "directory": {"type": "str", "default": ""},
+                    "environment": {"type": "dict", "default": {}},
+                },
+            },
+            "environment": {"type": "dict", "default": {}},
+            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "uv_version": {"type": "str", "default": "0.13.9"},
+            "timeout": {"type": "int", "default": 3600},
+            "lock_wait": {"type": "int", "default": 300},
+            "keep_failed": {"type": "bool", "default": False},
+            "manifest": {"type": "dict", "default": {}},
+            "slot": {"type": "str", "choices": ["blue", "green"]},
+            "keep": {"type": "int", "default": 5},
+            "ledger": {"type": "dict", "default": {}},
+        },
+        required_if=[("state", "built", ["user"]), ("state", "live", ["slot"])],
+        supports_check_mode=True,
+    )
+    layout = Layout(module.params["name"], Path(module.params["root"]))
+    try:
+        result = STATES[module.params["state"]](module.params, layout, check_mode=module.check_mode)
+    except StackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {os.strerror(error.errno or 0)}")
+    module.exit_json(path=str(layout.release(module.params["release"])), **result)
+
+
+if __name__ == "__main__":
+    main()
