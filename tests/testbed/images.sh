@@ -68,7 +68,7 @@ prepare_bootstrap() {
     local tag override
     for tag in "$@"; do
         override=BASE_IMAGE_${tag^^}
-        [ -n "$(suite_of "$tag")" ] && [ -z "${!override:-}" ] || continue
+        [ -z "${!override:-}" ] || continue
         if docker image inspect "slipway-base:$tag" >/dev/null 2>&1; then continue; fi
         have debootstrap || install_packages "building host images" debootstrap
         can_be_root || die "debootstrap needs root: run this with sudo rights, or set $override=debian:${tag#debian} where images can be pulled."
