@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import time
+import uuid
+
+import pytest
+
+HOSTS = ["twelve", "thirteen"]
+ROTATE = "logrotate --force /etc/logrotate.d/slipway-shop"
+# Rotations in quick succession would otherwise drop the oldest lines, as they should.
+KEEP_ALL = "sed 's/rotate 14/rotate 100/' /etc/logrotate.d/slipway-shop > /run/keep && chmod 644 /run/keep"
+JOURNAL = "/etc/systemd/journald.conf.d"
+
+every_host = pytest.mark.parametrize("name", HOSTS)
+
+
+def numbers_in(host, pattern: str) -> list[int]:
+    # Not only the current file: each rotated one, compressed or not.
+    return [int(line) for line in host.check_output(f"cat {pattern} | zcat -f").split()]
+
+
+def count_in(host, pattern: str) -> int:
+    return len(host.check_output(f"ls {pattern}").split())
+
+
+@every_host
+def test_files_are_rotated_daily_and_thirty_kept(machine, name):
+    host = machine(name)
+    assert not host.file("/etc/logrotate.d/slipway-default").exists
+    rotation = host.file("/etc/logrotate.d/slipway-shop").content_string
+    for word in ("daily", "rotate 14", "compress", "delaycompress"):
+        assert word in rotation
+    assert host.run("logrotate --debug /etc/logrotate.conf").rc == 0
+    assert host.service("logrotate.timer").is_running
+    assert host.service("logrotate.timer").is_enabled
+
+
+@every_host
+def test_nginx_loses_no_line_while_rotating_under_load(machine, name):
+    host = machine(name)
+    host.check_output(KEEP_ALL)
+    host.check_output("rm -f /var/log/nginx/shop/*; systemctl kill --kill-whom=main --signal=USR1 nginx.service")
+    requests, rotations = 12000, 6
+    host.check_output(f"systemd-run --unit=load --remain-after-exit --collect python3 /srv/shop/load.py {requests}")
+    for _ in range(rotations):
+        time.sleep(0.7)
+        host.check_output("logrotate --force /run/keep")
+    while host.check_output("systemctl show --property=SubState --value load.service") == "running":
+        time.sleep(0.5)
+    assert host.check_output("systemctl show --property=Result --value load.service") == "success"
+    host.check_output("systemctl stop load.service")
+    assert sorted(numbers_in(host, "/var/log/nginx/shop/*")) == list(range(1, requests + 1))
+    assert count_in(host, "/var/log/nginx/shop/access.log*") == rotations + 1
+    assert count_in(host, "/var/log/nginx/shop/access.log*.gz") == rotations - 1
+
+
+@every_host
+def test_an_application_loses_no_line_while_rotating(machine, name):
+    host = machine(name)
+    host.check_output(KEEP_ALL)
+    host.check_output("rm -f /srv/shop/log/*; systemctl restart shop-writer.service")
+    for _ in range(5):
+        time.sleep(0.7)
+        host.check_output("logrotate --force /run/keep")
+    time.sleep(0.5)
+    host.check_output("systemctl stop shop-writer.service")
+    numbers = numbers_in(host, "/srv/shop/log/*")
+    assert len(numbers) > 1000
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    current = host.file("/srv/shop/log/shop.log")
+    assert (current.user, current.group, current.mode) == ("shop", "shop", 0o640)
+    assert current.size > 0
+
+
+@every_host
+def test_a_writer_that_does_not_run_is_no_error(machine, name):
+    host = machine(name)
+    host.check_output(
+        "systemctl stop shop-writer.service; echo 1 >> /srv/shop/log/shop.log; chown shop: /srv/shop/log/shop.log"
+    )
+    assert host.run(ROTATE).rc == 0
+
+
+@every_host
+def test_the_largest_wish_bounds_the_journal(machine, name):
+    host = machine(name)
+    effective = {}
+    for line in host.check_output("systemd-analyze cat-config systemd/journald.conf").splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            effective[key] = value
+    assert effective["SystemMaxUse"] == "1G"
+    assert effective["MaxRetentionSec"] == "60day"
+    assert effective["RateLimitBurst"] == "200000"
+    assert effective["Storage"] == "persistent"
+    journal = host.check_output("journalctl -u systemd-journald --no-pager --boot")
+    assert "max 1.0G" in journal.splitlines()[-1] or "max 1G" in journal
+
+
+@every_host
+def test_a_flood_of_lines_is_kept_over_a_restart_of_the_journal(machine, name):
+    host = machine(name)
+    lines, unit = 40000, f"flood-{uuid.uuid4().hex[:8]}"
+    host.check_output(f"systemd-run --unit={unit} seq {lines}")
+    host.check_output("systemctl restart systemd-journald.service")
+
+    def arrived() -> list[int]:
+        out = host.check_output(f"journalctl --sync; journalctl --unit={unit} --output=cat --no-pager")
+        return [int(line) for line in out.split() if line.isdigit()]
+
+    deadline = time.monotonic() + 60
+    while len(arrived()) < lines and time.monotonic() < deadline:
+        time.sleep(1)
+    assert arrived() == list(range(1, lines + 1))
+
+
+def collected(machine, marker: str) -> list[str]:
+    return machine("collector").run(f"grep -a {marker} /var/log/collected.log").stdout.splitlines()
+
+
+@every_host
+def test_the_journal_arrives_at_the_collector_once(machine, wait_until, name):
+    marker = uuid.uuid4().hex
+    text = json.dumps({"id": marker, "filler": "x" * 20000, "last": "end"})
+    machine(name).run("systemd-run --wait --unit=said-%s printf %%s %s", marker, text)
+
+    def has_arrived() -> bool:
+        return any('"last": "end"' in line for line in collected(machine, marker))
+
+    wait_until(has_arrived, seconds=60)
+    messages = [line for line in collected(machine, marker) if '"last": "end"' in line]
+    # Two applications on this host name the same collector.
+    assert len(messages) == 1
+    assert messages[0].startswith(f"{name} ")
+    assert json.loads(messages[0][messages[0].index("{") :])["filler"] == "x" * 20000
+
+
+@every_host
+def test_what_the_collector_cannot_take_waits(machine, wait_until, name):
+    marker = uuid.uuid4().hex
+    machine("collector").check_output("systemctl stop rsyslog.service")
+    for number in range(20):
+        machine(name).check_output(f"logger --tag patience {marker}-{number}")
+    # The first line into a connection that was closed is lost: syslog over TCP has no receipt.
+    machine(name).check_output("systemctl restart slipway-forward.service")
+    machine("collector").check_output("systemctl start rsyslog.service")
+
+    def all_arrived() -> bool:
+        return {line.split()[-1] for line in collected(machine, marker)} >= {f"{marker}-{n}" for n in range(2, 20)}
+
+    wait_until(all_arrived, seconds=120)
+
+
+@every_host
+def test_the_forwarding_is_confined(machine, name):
+    host = machine(name)
+    assert host.service("slipway-forward.service").is_enabled
+    exposure = host.check_output("systemd-analyze security slipway-forward.service --no-pager | tail -n 1")
+    assert float(exposure.split(": ")[1].split()[0]) < 4
+
+
+@every_host
+def test_a_collector_of_another_authority_gets_nothing(machine, play, wait_until, name):
+    host = machine(name)
+    marker = uuid.uuid4().hex
+    play("converge.yml", "--limit", name, "-e", "authority=other-ca.pem")
+    try:
+        since = host.check_output("date '+%%Y-%%m-%%d %%H:%%M:%%S'")
+        host.check_output(f"logger {marker}")
+
+        def is_refused() -> bool:
+            said = host.check_output(f"journalctl --unit=slipway-forward.service --since='{since}' --no-pager")
+            return "not valid" in said or "invalid" in said
+
+        wait_until(is_refused, seconds=60)
+        assert collected(machine, marker) == []
+    finally:
+        play("converge.yml", "--limit", name)
+
+    def arrives_later() -> bool:
+        return len(collected(machine, marker)) == 1
+
+    wait_until(arrives_later, seconds=120)
+
+
+@every_host
+def test_what_is_broken_is_mended(machine, play, name):
+    host = machine(name)
+    host.check_output("systemctl disable --now logrotate.timer; systemctl stop slipway-forward.service")
+    host.check_output("echo junk > /etc/logrotate.d/slipway-shop")
+    play("converge.yml", "--limit", name)
+    assert host.service("logrotate.timer").is_running
+    assert host.service("logrotate.timer").is_enabled
+    assert host.service("slipway-forward.service").is_running
+    assert "rotate 14" in host.file("/etc/logrotate.d/slipway-shop").content_string
+
+
+@every_host
+def test_a_path_that_another_file_rotates_is_refused(machine, play, name):
+    host = machine(name)
+    host.check_output("printf '/srv/shop/log/shop.log {\\n daily\\n}\\n' > /etc/logrotate.d/aaa-other")
+    before = host.file("/etc/logrotate.d/slipway-shop").content_string
+    host.check_output("rm /etc/logrotate.d/slipway-shop")
+    try:
+        result = play("converge.yml", "--limit", name, check=False)
+        assert result.returncode != 0
+        assert "duplicate log entry" in result.stdout
+        assert not host.file("/etc/logrotate.d/slipway-shop").exists
+    finally:
+        host.check_output("rm /etc/logrotate.d/aaa-other")
+        play("converge.yml", "--limit", name)
+    assert host.file("/etc/logrotate.d/slipway-shop").content_string == before
+
+
+@every_host
+def test_a_name_takes_away_only_what_is_its_own(machine, play, name):
+    host = machine(name)
+    play("quiet.yml", "--limit", name, "-e", "name=shop")
+    try:
+        assert not host.file("/etc/logrotate.d/slipway-shop").exists
+        assert not host.file("/etc/slipway/forward.d/shop.conf").exists
+        assert host.file("/etc/slipway/forward.d/blog.conf").exists
+        assert host.service("slipway-forward.service").is_running
+        wishes = host.check_output(f"ls {JOURNAL}").split()
+        assert len([wish for wish in wishes if wish.endswith(".shop.conf")]) == 3
+        assert len([wish for wish in wishes if wish.endswith(".blog.conf")]) == 3
+        play("quiet.yml", "--limit", name, "-e", "name=blog")
+        assert not host.service("slipway-forward.service").is_running
+        assert "changed=0" in play("quiet.yml", "--limit", name, "-e", "name=blog").stdout
+    finally:
+        play("converge.yml", "--limit", name)
+    assert host.service("slipway-forward.service").is_running
+
+
+@every_host
+def test_all_comes_back_after_a_reboot(machine, reboot, name):
+    reboot(name)
+    host = machine(name)
+    assert host.service("logrotate.timer").is_running
+    assert host.service("slipway-forward.service").is_running

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+HOSTS = ["twelve", "thirteen"]
+PORTS = "22,80,443,5432,5999-6011,9000,9100"
+USUAL = {22, 80, 443, 6005}
+# ufw's limit looks back over 30 seconds.
+LIMIT_WINDOW = 31
+KNOCK = """
+import json, socket, sys
+def knocks(host, port, count):
+    for _ in range(count):
+        try:
+            socket.create_connection((host, port), timeout=3).close()
+            yield True
+        except OSError:
+            yield False
+print(json.dumps(list(knocks(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))))
+"""
+
+every_host = pytest.mark.parametrize("name", HOSTS)
+
+
+def rules_of(host) -> list[str]:
+    return host.check_output("ufw show added").splitlines()[1:]
+
+
+@pytest.fixture
+def back_to_usual(play):
+    yield
+    play("converge.yml")
+
+
+@every_host
+def test_only_what_is_allowed_is_reachable(open_ports, machine, name):
+    listening = machine(name).check_output("ss -Hltn")
+    for port in (80, 443, 5432, 6005, 9000, 9100):
+        assert f":{port} " in listening
+    assert open_ports(name, PORTS) == USUAL
+
+
+@every_host
+def test_a_port_for_a_named_address_opens_for_it_alone(machine, run_python, name):
+    assert json.loads(machine("neighbour").check_output("python3 -c %s %s 5432 1", KNOCK, name)) == [True]
+    assert run_python(KNOCK, name, "5432", "1") == [False]
+
+
+@every_host
+def test_the_firewall_denies_what_comes_in_and_allows_what_goes_out(machine, name):
+    host = machine(name)
+    status = host.check_output("ufw status verbose")
+    assert "Status: active" in status
+    assert "Default: deny (incoming), allow (outgoing)" in status
+    assert host.run("timeout 5 bash -c '</dev/tcp/neighbour/22'").rc == 0
+
+
+@every_host
+def test_ipv6_is_closed_in_the_same_way(machine, name):
+    host = machine(name)
+    assert "-P INPUT DROP" in host.check_output("ip6tables -S INPUT")
+    chain = host.check_output("ip6tables -S ufw6-user-input")
+    assert "--dport 80 -j ACCEPT" in chain
+    assert "--dport 22 -m conntrack --ctstate NEW -m recent --update --seconds 30 --hitcount 6" in chain
+    for port in (5432, 9000, 9100):
+        assert f"--dport {port}" not in chain
+
+
+@every_host
+def test_ssh_is_limited_and_recovers(run_python, name):
+    time.sleep(LIMIT_WINDOW)
+    answers = run_python(KNOCK, name, "22", "8")
+    assert answers[:5] == [True] * 5
+    assert answers[6:] == [False] * 2
+    time.sleep(LIMIT_WINDOW)
+    assert run_python(KNOCK, name, "22", "1") == [True]
+
+
+def test_an_exempt_address_is_not_limited(run_python, play, client, back_to_usual):
+    own = client.check_output("hostname -i").split()[0]
+    play("converge.yml", "-e", json.dumps({"exempt": [own]}))
+    for name in HOSTS:
+        assert run_python(KNOCK, name, "22", "20") == [True] * 20
+
+
+def test_what_is_no_longer_wanted_goes_and_nothing_else(machine, open_ports, play, back_to_usual):
+    for name in HOSTS:
+        machine(name).check_output("ufw allow 9000/tcp")
+        machine(name).check_output("ufw allow 9100/tcp comment 'slipwayish'")
+    play("converge.yml", "-e", json.dumps({"shop_rules": []}))
+    for name in HOSTS:
+        assert open_ports(name, PORTS) == {22, 80, 443, 9000, 9100}
+    play("converge.yml", "-e", json.dumps({"shop_rules": [], "blog_rules": []}))
+    for name in HOSTS:
+        assert open_ports(name, PORTS) == {22, 9000, 9100}
+        machine(name).check_output("ufw delete allow 9000/tcp && ufw delete allow 9100/tcp")
+
+
+@every_host
+def test_owners_share_a_rule_and_the_limit_holds(machine, name):
+    rules = rules_of(machine(name))
+    assert "ufw allow 80/tcp comment 'slipway:blog,shop http'" in rules
+    assert "ufw limit 443/tcp comment 'slipway:blog,shop=allow https'" in rules
+    assert "ufw limit 22/tcp comment 'slipway:blog,shop ssh'" in rules
+
+
+@every_host
+def test_rules_that_were_there_stay_and_are_not_taken_over(machine, play, back_to_usual, name):
+    host = machine(name)
+    host.check_output("ufw --force reset")
+    for rule in ("allow OpenSSH", "allow 80/tcp", "deny from 192.0.2.66"):
+        host.run(f"ufw {rule}")
+    before = set(rules_of(host))
+    play("converge.yml", "--limit", f"{name},neighbour")
+    assert before <= set(rules_of(host))
+    assert "ufw allow 80/tcp" in rules_of(host)
+    # The profile lets ssh in without a limit: ours has to come before it.
+    rules = rules_of(host)
+    assert rules.index("ufw limit 22/tcp comment 'slipway:blog,shop ssh'") < rules.index("ufw allow OpenSSH")
+    host.check_output("ufw delete allow OpenSSH; ufw delete allow 80/tcp; ufw delete deny from 192.0.2.66")
+
+
+@every_host
+def test_an_unlimited_ssh_rule_becomes_limited(machine, play, back_to_usual, name):
+    host = machine(name)
+    host.check_output("ufw --force reset && ufw allow 22/tcp")
+    play("alone.yml", "--limit", name)
+    assert rules_of(host) == ["ufw limit 22/tcp comment 'slipway:shop ssh'"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "foreign", "reason"),
+    [
+        ({"ufw_ssh_from": ["192.0.2.1"]}, "", "no rule would let in this connection from"),
+        ({"ufw_ssh_port": 2222}, "", "set it to 22"),
+        ({}, "ufw deny in proto tcp from any to any port 22", "contradicts"),
+        ({}, "ufw deny from 0.0.0.0/0 to any port 20:25 proto tcp", "would shut out this connection"),
+    ],
+)
+@every_host
+def test_its_own_connection_is_never_shut_out(machine, play, back_to_usual, name, variables, foreign, reason):
+    host = machine(name)
+    host.check_output("ufw --force reset")
+    if foreign:
+        host.check_output(foreign)
+    before = rules_of(host)
+    result = play("alone.yml", "--limit", name, "-e", json.dumps(variables), check=False)
+    host_is_untouched = rules_of(host) == before and "Status: inactive" in host.check_output("ufw status")
+    host.check_output("ufw --force reset")
+    assert result.returncode != 0
+    assert reason in " ".join(result.stdout.split())
+    assert host_is_untouched
+
+
+def test_a_name_instead_of_an_address_is_refused_before_any_change(play, machine):
+    before = [rules_of(machine(name)) for name in HOSTS]
+    result = play("alone.yml", "-e", json.dumps({"ufw_rules": [{"port": 80, "from": ["db.example"]}]}), check=False)
+    assert result.returncode != 0
+    assert "ufw_rules lets in db.example" in " ".join(result.stdout.split())
+    assert [rules_of(machine(name)) for name in HOSTS] == before
+
+
+@pytest.mark.parametrize("damage", ["ufw disable", "ufw default allow incoming", "systemctl stop ufw.service"])
+@every_host
+def test_what_is_broken_is_mended(machine, play, open_ports, name, damage):
+    machine(name).check_output(damage)
+    play("converge.yml", "--limit", f"{name},neighbour")
+    assert open_ports(name, PORTS) == USUAL
+    assert "Status: active" in machine(name).check_output("ufw status")
+
+
+@every_host
+def test_the_firewall_stands_after_a_reboot(machine, reboot, open_ports, name):
+    reboot(name)
+    assert open_ports(name, PORTS) == USUAL
