@@ -202,6 +202,32 @@ def test_what_needs_no_restart_gets_none(machine, play, name):
     assert started_at(host) == before
 
 
+def test_a_certificate_of_ones_own_proves_who_answers(machine, client, play, name):
+    host = machine(name)
+    before = started_at(host)
+    client.check_output(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=%s"
+        " -addext subjectAltName=DNS:%s -keyout /tmp/server.key -out /tmp/server.crt",
+        name,
+        name,
+    )
+    pem = {key: client.file(f"/tmp/server.{key}").content_string for key in ("crt", "key")}
+    run = play(
+        "shop.yml",
+        "--limit",
+        name,
+        "--diff",
+        *override(postgres_certificate=pem["crt"], postgres_certificate_key=pem["key"]),
+    )
+    assert "PRIVATE KEY" not in run.stdout
+    trusting = {"sslmode": "verify-full sslrootcert=/tmp/server.crt"}
+    assert connect(client, name, SHOP, **trusting).rc == 0
+    assert host.file(f"/etc/postgresql/{HOSTS[name]}/main/slipway.key").mode == 0o640
+    play("shop.yml", "--limit", name)
+    assert "certificate verify failed" in connect(client, name, SHOP, **trusting).stderr
+    assert started_at(host) == before
+
+
 def test_a_refused_setting_leaves_everything_as_it_was(machine, play, name):
     before = configuration(machine(name), HOSTS[name])
     run = play("blog.yml", "--limit", name, *override(postgres_settings={"work_mem": "lots"}), check=False)
@@ -219,37 +245,6 @@ def test_callers_that_contradict_each_other_are_refused_by_name(machine, play, n
         (run.stdout + run.stderr).split()
     )
     assert configuration(machine(name), HOSTS[name]) == before
-
-
-@pytest.mark.parametrize(
-    ("variables", "sentence"),
-    [
-        ({"postgres_databases": [{"name": "a", "owner": "b"}]}, "names the owner b, who isn't in postgres_users"),
-        ({"postgres_client_addresses": ["app.example"]}, "postgres_client_addresses holds app.example"),
-        ({"postgres_client_addresses": ["10.0.0.7"]}, "add this host's private address"),
-        ({"postgres_users": [{"name": "x"}]}, "can't log in without a password"),
-        ({"postgres_certificate": "x.pem"}, "postgres_certificate and postgres_certificate_key go together"),
-        (
-            {"postgres_databases": [{"name": "a", "owner": "postgres", "extensions": ["no_such"]}]},
-            "has no extension no_such",
-        ),
-        ({"postgres_users": [{"name": "x", "passwort": "y"}]}, "passwort"),
-    ],
-)
-def test_bad_input_is_refused_with_the_mend(machine, play, name, variables, sentence):
-    run = play("converge.yml", "--limit", name, *override(postgres_client="bad", **variables), check=False)
-    assert run.returncode != 0
-    assert sentence in " ".join((run.stdout + run.stderr).split())
-    machine(name).run("rm -f /etc/slipway/postgres.d/bad.json")
-
-
-def test_vectors_on_debian_12_are_refused_with_the_choices(machine, play, name):
-    if name == "thirteen":
-        pytest.skip("Debian 13 has the package")
-    wish = override(postgres_databases=[{"name": "shop", "owner": "shop", "extensions": ["vector"]}])
-    run = play("shop.yml", "--limit", name, *wish, check=False)
-    assert run.returncode != 0
-    assert "use Debian 13, or set postgres_version to 16 or later" in " ".join((run.stdout + run.stderr).split())
 
 
 def test_what_was_broken_by_hand_is_mended(machine, client, play, name):

@@ -209,31 +209,6 @@ def test_a_refused_setting_leaves_everything_as_it_was(machine, process, run_sho
     assert settings(CACHE, "maxmemory-samples") == ["5"]
 
 
-@pytest.mark.parametrize(
-    ("variables", "sentence"),
-    [
-        (
-            {"cache_changes": {"password": ""}},
-            "shop-cache of redis_instances has no password, but listens beyond this host",
-        ),
-        ({"cache_changes": {"port": 6480}}, "A port stands twice in redis_instances"),
-        ({"cache_changes": {"port": 6379}}, "Port 6379 of the Redis instance shop-cache belongs to main of main"),
-        ({"cache_changes": {"name": "main"}}, "The Redis instance main belongs to main"),
-        ({"cache_changes": {"maxmemory": "lots"}}, "Write maxmemory like 256mb"),
-        ({"cache_changes": {"maxmemory": "400mb"}}, "set it to at least one and a half times maxmemory"),
-        ({"cache_changes": {"policy": "never"}}, "never"),
-        ({"cache_changes": {"pasword": "x"}}, "pasword"),
-        ({"cache_changes": {"settings": {"port": 1}}}, "settings in redis_instances holds port"),
-    ],
-)
-def test_bad_input_is_refused_with_the_mend(machine, run_shop, name, variables, sentence):
-    before = files_of(machine(name))
-    run = run_shop(check=False, **variables)
-    assert run.returncode != 0
-    assert sentence in one_line(run)
-    assert files_of(machine(name)) == before
-
-
 def test_an_instance_that_is_no_longer_listed_stops_and_keeps_its_data(machine, run_shop, talk, process, play, name):
     host = machine(name)
     talk(QUEUE, ["SET", "job:asleep", "1"])
