@@ -145,7 +145,7 @@ def test_extensions_are_there(machine, client, name):
 
 
 def test_statements_are_counted(machine, client, name):
-    for _ in range(3):
+    for _attempt in range(3):
         assert connect(client, name, SHOP, "SELECT 41 + 1 AS answer").rc == 0
     query = "SELECT sum(calls) >= 3 FROM pg_stat_statements WHERE query LIKE 'SELECT $1 + $2 AS answer%'"
     assert as_superuser(machine(name), query) == "t"
@@ -178,7 +178,7 @@ def test_a_running_server_is_restarted_only_when_asked(machine, play, name):
     host = machine(name)
     before = started_at(host)
     more = override(blog_connections=45, blog_may_restart=False)
-    for _ in range(2):
+    for _attempt in range(2):
         output = play("blog.yml", "--limit", name, *more).stdout
         assert "needs a restart for max_connections (150 -> 155)" in " ".join(output.split())
     assert started_at(host) == before

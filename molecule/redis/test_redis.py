@@ -173,7 +173,7 @@ def test_a_change_by_hand_is_taken_back(run_shop, settings, talk, process, name)
 def test_what_needs_a_restart_waits_for_it(process, run_shop, settings, talk, name):
     before = process("shop-queue")
     talk(QUEUE, ["SET", "job:kept", "1"])
-    for _ in range(2):
+    for _attempt in range(2):
         run = run_shop(queue_changes={"databases": 20})
         assert "Redis instance shop-queue needs a restart for databases" in one_line(run)
     assert "changed=0" in run.stdout

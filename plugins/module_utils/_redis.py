@@ -80,7 +80,7 @@ class Connection:
         if kind == b"$":
             return None if rest == "-1" else self._stream.read(int(rest) + 2)[:-2].decode(errors="replace")
         if kind == b"*":
-            return None if rest == "-1" else [self._reply() for _ in range(int(rest))]
+            return None if rest == "-1" else [self._reply() for _element in range(int(rest))]
         raise RedisError(f"this isn't Redis: it answered {line[:40]!r}")
 
 
