@@ -48,8 +48,8 @@ ansible_test() {
     minor=$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     provide_pip "$venv/bin/python" "$home/.ansible/test/cache"
     keep_pip_settings "$venv/bin/python" "$home"
-    # shellcheck disable=SC2154
-    tree=$("$root/tests/quality/tree.sh" "$root/build/ansible-test/$core-$1")
+    # The applications and the scenarios are no collection content: ruff and ansible-lint read them.
+    tree=$("$root/tests/quality/tree.sh" "$root/build/ansible-test/$core-$1" examples molecule)
     cd "$tree" || return
     HOME=$home PATH=$venv/bin:$PATH LC_ALL=C.UTF-8 ansible-test "$@" --venv --python "$minor" --color no
 }
