@@ -49,6 +49,7 @@ ansible_test() {
     provide_pip "$venv/bin/python" "$home/.ansible/test/cache"
     keep_pip_settings "$venv/bin/python" "$home"
     # The applications and the scenarios are no collection content: ruff and ansible-lint read them.
+    # shellcheck disable=SC2154  # root comes from lib.sh
     tree=$("$root/tests/quality/tree.sh" "$root/build/ansible-test/$core-$1" examples molecule)
     cd "$tree" || return
     HOME=$home PATH=$venv/bin:$PATH LC_ALL=C.UTF-8 ansible-test "$@" --venv --python "$minor" --color no
