@@ -7,7 +7,7 @@
 #
 #   images.sh [debian12|debian13|cache|client]...
 #
-# Where images can be pulled, BASE_IMAGE_DEBIAN12=debian:12 takes the place of debootstrap.
+# Where images can be pulled, BASE_IMAGE_DEBIAN12=debian:12 takes the place of the bootstrap.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -43,18 +43,17 @@ pull_base() {
         --label "$label=$inputs" -t "slipway-base:$tag" "$context/base"
 }
 
+# By way of a file: a bootstrap that broke off in a pipe would be imported as if it were whole.
 bootstrap_base() {
-    local tag=$1 inputs=$2 tree=$3/root
-    as_root debootstrap --variant=minbase --include="$(paste -sd, "$host/packages")" \
-        "$(suite_of "$tag")" "$tree" || return
-    as_root rm -rf "$tree"/var/lib/apt/lists "$tree"/var/cache/apt/archives
-    as_root mkdir -p "$tree"/var/lib/apt/lists/partial "$tree"/var/cache/apt/archives/partial
-    as_root tar -C "$tree" -c . | docker import --change "LABEL $label=$inputs" - "slipway-base:$tag"
+    local tag=$1 inputs=$2 archive=$3/base.tar
+    mmdebstrap --variant=minbase --include="$(paste -sd, "$host/packages")" \
+        "$(suite_of "$tag")" "$archive" || return
+    docker import --change "LABEL $label=$inputs" "$archive" "slipway-base:$tag"
 }
 
 build_base() {
     local tag=$1 context=$2 inputs override=BASE_IMAGE_${1^^}
-    inputs=$({ cat "$host/packages" && echo "$tag ${!override:-}"; } | short_hash)
+    inputs=$({ cat "$host/packages" && declare -f bootstrap_base pull_base && echo "$tag ${!override:-}"; } | short_hash)
     if is_current "slipway-base:$tag" "$inputs"; then return; fi
     if [ -n "${!override:-}" ]; then
         pull_base "$tag" "${!override}" "$inputs" "$context"
@@ -63,16 +62,13 @@ build_base() {
     fi
 }
 
-# The tools that need root or a package are asked for before anything runs in parallel.
+# Asked for before anything runs side by side.
 prepare_bootstrap() {
     local tag override
     for tag in "$@"; do
         override=BASE_IMAGE_${tag^^}
-        [ -z "${!override:-}" ] || continue
-        if docker image inspect "slipway-base:$tag" >/dev/null 2>&1; then continue; fi
-        have debootstrap || install_packages "building host images" debootstrap
-        can_be_root || die "debootstrap needs root: run this with sudo rights, or set $override=debian:${tag#debian} where images can be pulled."
-        as_root true
+        if [ -n "${!override:-}" ] || have mmdebstrap; then continue; fi
+        install_packages "building host images" mmdebstrap debian-archive-keyring
     done
 }
 
@@ -113,7 +109,7 @@ build_one() {
     [ -z "$(suite_of "$name")" ] || builder=build_host
     work=$(mktemp -d "${TMPDIR:-/tmp}/slipway-image.XXXXXX")
     # shellcheck disable=SC2064  # the directory of now
-    trap "as_root rm -rf '$work'" EXIT
+    trap "rm -rf '$work'" EXIT
     "$builder" "$name" >"$log" 2>&1 || {
         tail -n 8 "$log" >&2
         die "image $name could not be built; the log is $log"
