@@ -87,7 +87,7 @@ def test_the_instances_run_at_boot_and_the_packages_own_service_does_not(machine
 
 
 def test_only_what_is_bound_to_the_network_is_open(machine, open_ports, name):
-    assert open_ports(name) - {22} == {CACHE["port"], QUEUE["port"]}
+    assert open_ports(name, "1-7000") - {22} == {CACHE["port"], QUEUE["port"]}
     assert machine(name).check_output("redis-cli -p 6379 PING") == "PONG"
 
 
@@ -138,10 +138,8 @@ def test_the_unit_is_limited(machine, name):
     assert machine(name).check_output(show.format("MemoryMax")) == str(512 * MB)
     assert machine(name).check_output(show.format("CPUQuotaPerSecUSec")) == "500ms"
     group = machine(name).check_output(show.format("ControlGroup"))
-    limit = machine(name).check_output(
-        f"cat /sys/fs/cgroup/memory{group}/memory.limit_in_bytes /sys/fs/cgroup{group}/memory.max 2>/dev/null || true"
-    )
-    assert limit == str(512 * MB)
+    files = f"/sys/fs/cgroup/memory{group}/memory.limit_in_bytes", f"/sys/fs/cgroup{group}/memory.max"
+    assert machine(name).check_output("cat %s %s 2>/dev/null || true", *files) == str(512 * MB)
 
 
 def test_a_running_instance_takes_changes_without_a_restart(process, run_shop, settings, talk, name):
