@@ -33,7 +33,7 @@ _POLL_S = 0.5
 
 
 def now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,12 @@ def complete_releases(layout: Layout) -> list[dict[str, Any]]:
 def own_units(layout: Layout) -> list[str]:
     """Unit files that bear this application's mark: names alone can't tell `shop` from `shop-admin`."""
     mark = f"{_UNIT_MARK}{layout.name}\n"
-    found = []
-    for path in glob.glob(f"{glob.escape(str(layout.unit_directory))}/{glob.escape(layout.name)}-*"):
-        if os.path.isfile(path) and mark in Path(path).read_text(encoding="utf-8", errors="replace"):
-            found.append(os.path.basename(path))
-    return sorted(found)
+    files = glob.glob(f"{glob.escape(str(layout.unit_directory))}/{glob.escape(layout.name)}-*")
+    return sorted(os.path.basename(path) for path in files if os.path.isfile(path) and mark in _text_of(path))
+
+
+def _text_of(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8", errors="replace")
 
 
 def slot_of(unit: str) -> str:
@@ -176,7 +177,11 @@ def gather(layout: Layout, user: str, uid: int) -> dict[str, Any]:
         "releases": complete,
         "release_ids": [manifest["id"] for manifest in complete],
         "slots": {
-            slot: {"release": "", **read_json(layout.slot(slot)), "units": [name for name in units if slot_of(name) == slot]}
+            slot: {
+                "release": "",
+                **read_json(layout.slot(slot)),
+                "units": [name for name in units if slot_of(name) == slot],
+            }
             for slot in SLOTS
         },
         "live": {"slot": "", "release": "", **live},

@@ -70,7 +70,9 @@ def install_uv(version: str) -> Path:
         return program
     wheels = sorted(glob.glob(_PIP_WHEELS))
     if not wheels:
-        raise StackError("pip's wheel is missing: install the package python3-pip-whl, or let the role install packages.")
+        raise StackError(
+            "pip's wheel is missing: install the package python3-pip-whl, or let the role install packages."
+        )
     UV_HOME.mkdir(parents=True, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix=".uv-", dir=UV_HOME)
     os.chmod(scratch, 0o755)
@@ -82,7 +84,9 @@ def install_uv(version: str) -> Path:
             command, env=environment, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
         )
         if done.returncode != 0:
-            raise StackError(f"uv {version} can't be installed from the host's package index:\n{last_lines(done.stderr)}")
+            raise StackError(
+                f"uv {version} can't be installed from the host's package index:\n{last_lines(done.stderr)}"
+            )
         _replace_directory(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -149,7 +153,9 @@ class Build:
         # As the application's user: what a hostile archive could reach is what the application can reach anyway.
         self._as_user(["tar", "-xzf", self._recipe.tarball, "--no-same-owner", "-C", str(self._tree)], self._tree)
         if not self._source.is_dir():
-            raise StackError(f"the source has no folder {self._recipe.subdirectory}: set app_subdirectory to one that it has.")
+            raise StackError(
+                f"the source has no folder {self._recipe.subdirectory}: set app_subdirectory to one that it has."
+            )
 
     def _create_environment(self) -> None:
         command = ["venv", "--no-project", "--python", self._recipe.python or _SYSTEM_PYTHON, str(self._venv)]
@@ -169,7 +175,9 @@ class Build:
             wanted.append(str(self._existing("pyproject.toml", "app_install").parent))
         wanted += self._recipe.extra_packages
         if wanted:
-            limits = [word for text in self._recipe.constraints for word in ("--constraint", self._constraint_file(text))]
+            limits = [
+                word for text in self._recipe.constraints for word in ("--constraint", self._constraint_file(text))
+            ]
             self._run_uv(["pip", "install", "--python", str(self._venv), *wanted, *limits])
         if kind == "lock" and self._is_package():
             self._run_uv(["pip", "install", "--python", str(self._venv), "--no-deps", "--editable", str(self._source)])
@@ -228,7 +236,9 @@ class Build:
     def _link(self) -> None:
         script = 'rm -rf -- "$1" && mkdir -p -- "$(dirname -- "$1")" && ln -s -- "$2" "$1"'
         for link in self._recipe.links:
-            self._as_user(["/bin/sh", "-c", script, "link", str(self._source / link["path"]), link["target"]], self._source)
+            self._as_user(
+                ["/bin/sh", "-c", script, "link", str(self._source / link["path"]), link["target"]], self._source
+            )
 
     def _write_files(self) -> None:
         for entry in self._recipe.files:

@@ -22,18 +22,21 @@ from ansible_collections.slipway.stack.plugins.module_utils._errors import Stack
 _TAIL_LINES = 40
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON = re.compile(r"(?:UV|PIP|SSL_CERT)_\w+|(?:https?|no|all|HTTPS?|NO|ALL)_(?:proxy|PROXY)|NODE_EXTRA_CA_CERTS")
+_LITTLE_WEIGHT = ("--property=CPUWeight=20", "--property=IOWeight=20")
+_NICE = ("nice", "-n", "10")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
 class Worker:
-    """The application's user, at the end of the queue for processor and disk."""
+    """The application's user, and whether it stands back for those who serve."""
 
     application: str
     user: str
     home: Path
     lock: int
     deadline: float
+    yields: bool = True
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         passed_on = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
@@ -54,9 +57,9 @@ class Worker:
         scope = f"slipway-build-{self.application}-{os.getpid()}-{time.monotonic_ns()}"
         command = [
             *("systemd-run", "--quiet", "--scope", "--collect", f"--unit={scope}"),
-            *("--property=CPUWeight=20", "--property=IOWeight=20"),
+            *(_LITTLE_WEIGHT if self.yields else ()),
             *("setpriv", f"--reuid={identity.pw_uid}", f"--regid={identity.pw_gid}", "--init-groups", "--"),
-            *("nice", "-n", "10"),
+            *(_NICE if self.yields else ()),
             *words,
         ]
         seconds = max(1.0, self.deadline - time.monotonic())

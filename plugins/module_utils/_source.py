@@ -120,7 +120,9 @@ class Git:
             scratch = Path(tempfile.mkdtemp(prefix="source-", dir=self._cache.root))
             tree = scratch / "tree"
             try:
-                self._git(["worktree", "add", "--quiet", "--force", "--detach", str(tree), revision.revision], repository)
+                self._git(
+                    ["worktree", "add", "--quiet", "--force", "--detach", str(tree), revision.revision], repository
+                )
                 if (tree / ".gitmodules").exists():
                     self._git(["submodule", "update", "--quiet", "--init", "--recursive", "--depth", "1"], tree)
                 pack(tree, project_files(tree, None), target)
@@ -198,7 +200,9 @@ class Git:
             except subprocess.TimeoutExpired as error:
                 raise StackError(f"{self._shown} didn't answer within {seconds} s.") from error
         if done.returncode != 0:
-            raise StackError(f"{self._shown} can't be read: {_last_line(without_credentials(done.stderr), arguments[0])}")
+            raise StackError(
+                f"{self._shown} can't be read: {_last_line(without_credentials(done.stderr), arguments[0])}"
+            )
         return done.stdout
 
 
@@ -216,7 +220,9 @@ def _version_key(tag: str) -> list[tuple[int, int, str]]:
 
 def _last_line(text: str, command: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "ERROR:", "error:", "Permission denied", "Host key"))]
+    telling = [
+        line for line in lines if line.startswith(("fatal:", "ERROR:", "error:", "Permission denied", "Host key"))
+    ]
     return (telling or lines or [f"git {command} failed"])[0]
 
 
@@ -249,6 +255,8 @@ class Directory:
         return Revision("directory", digest, version or digest[:12])
 
     def pack(self, revision: Revision, target: Path) -> None:
+        if directory_digest(self._path, self._names) != revision.revision:
+            raise StackError(f"directory {self._path} changed while it was being packed: run this again.")
         pack(self._path, self._names, target)
 
 
@@ -296,7 +304,8 @@ class Archive:
                 if self._is_url:
                     archive = scratch / Path(self._location.split("?", 1)[0]).name
                     self._download(self._location, archive)
-                    self._digest_of(archive)
+                if self._digest_of(archive) != revision.revision:
+                    raise StackError(f"archive {self._location} changed while it was being packed: run this again.")
                 tree = unpack_archive(archive, scratch / "tree")
                 pack(tree, project_files(tree, None), target)
             finally:
@@ -305,7 +314,9 @@ class Archive:
     def _local(self) -> Path:
         path = Path(self._location).expanduser().absolute()
         if not self._is_url and not path.is_file():
-            raise StackError(f"archive {self._location} doesn't exist on the controller: set it (app_archive in the role).")
+            raise StackError(
+                f"archive {self._location} doesn't exist on the controller: set it (app_archive in the role)."
+            )
         return path
 
     def _digest_of(self, path: Path) -> str:
@@ -336,9 +347,6 @@ class Package:
                 f"{', '.join(versions[:_TAGS_SHOWN])}): set it (app_version in the role) to one that is."
             )
         return Revision("package", f"{self._name}=={version}", version, verified=bool(versions))
-
-    def pack(self, revision: Revision, target: Path) -> None:
-        raise StackError(f"{revision.revision} is installed on the hosts, so there is nothing to fetch.")
 
 
 def published_versions(name: str) -> list[str]:

@@ -121,7 +121,9 @@ def unpack_archive(archive: Path, target: Path) -> Path:
                 if path.is_file() and (info.external_attr >> 16) & stat.S_IXUSR:
                     path.chmod(_EXECUTABLE)
     else:
-        raise StackError(f"archive {archive.name} is neither a tar nor a zip archive: give it as one (app_archive in the role).")
+        raise StackError(
+            f"archive {archive.name} is neither a tar nor a zip archive: give it as one (app_archive in the role)."
+        )
     entries = list(target.iterdir())
     return entries[0] if len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink() else target
 

@@ -12,8 +12,9 @@ version_added: 0.1.0
 author:
   - slipway.stack contributors (@slipway)
 description:
-  - With O(state=built), builds one release beside those that run, as the application's user and with little weight on
-    processor and disk. Nothing is done when the release is complete already; a half-built one is built anew.
+  - With O(state=built), builds one release beside those that run, as the application's user. Once a release is live on
+    the host, builds get little weight on processor and disk. Nothing is done when the release is complete already, and
+    a half-built one is built anew.
   - With O(state=live), records which slot is live, moves the link C(current), and removes old releases. The live one,
     the one before it and those that a slot holds are never removed.
   - With O(state=failed), only writes into the ledger that a release failed.
@@ -50,7 +51,7 @@ options:
     description: Home directory of that user. The default is C(home) in O(root).
     type: path
   tarball:
-    description: Tarball of the source on the host.
+    description: Tarball of the source on the host. It is removed once the release is complete.
     type: path
   package:
     description: Package to install from the index, as in V(shop==1.4.2).
@@ -245,6 +246,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._release import (
     Layout,
@@ -295,6 +297,8 @@ def build(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> di
             home=Path(parameters["home"] or layout.root / "home"),
             lock=lock,
             deadline=time.monotonic() + parameters["timeout"],
+            # Before the first release there is nobody on this host whom a build could slow down.
+            yields=layout.live.exists(),
         )
         try:
             manifest = Build(layout, worker, recipe_from(parameters), install_uv(parameters["uv_version"])).run()
@@ -302,6 +306,8 @@ def build(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> di
             if not parameters["keep_failed"]:
                 shutil.rmtree(layout.release(release_id), ignore_errors=True)
             raise
+        if parameters["tarball"]:
+            Path(parameters["tarball"]).unlink(missing_ok=True)
     return {"changed": True, "manifest": manifest}
 
 

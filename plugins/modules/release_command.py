@@ -97,8 +97,9 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
-from ansible_collections.slipway.stack.plugins.module_utils._release_run import service_command, failure
+from ansible_collections.slipway.stack.plugins.module_utils._release_run import failure, service_command
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

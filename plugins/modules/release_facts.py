@@ -97,6 +97,7 @@ interpreters:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, gather
 
 

@@ -125,10 +125,11 @@ import os
 import shutil
 import tarfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
+
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._source import (
     Archive,
@@ -143,12 +144,6 @@ from ansible_collections.slipway.stack.plugins.module_utils._source import (
 KINDS = ("repository", "archive", "directory", "package")
 
 
-class Source(Protocol):
-    def resolve(self, version: str) -> Revision: ...
-
-    def pack(self, revision: Revision, target: Path) -> None: ...
-
-
 def download(url: str, target: Path) -> None:
     try:
         with open_url(url, timeout=120) as response, target.open("wb") as stream:
@@ -157,7 +152,7 @@ def download(url: str, target: Path) -> None:
         raise StackError(f"archive {without_credentials(url)} can't be downloaded: {error}.") from error
 
 
-def open_source(parameters: dict[str, Any], cache: Cache) -> Source:
+def open_source(parameters: dict[str, Any], cache: Cache) -> Git | Archive | Directory | Package:
     if parameters["repository"]:
         return Git(parameters["repository"], parameters["deploy_key"], cache)
     if parameters["archive"]:
@@ -188,17 +183,20 @@ def run(parameters: dict[str, Any]) -> dict[str, Any]:
         "verified": revision.verified,
     }
     if parameters["fetch"]:
-        result["tarball"] = ""
-        if revision.kind != "package":
-            tarball = cache.tarball(revision)
-            if not tarball.exists():
-                source.pack(revision, tarball)
-            os.utime(tarball)
-            cache.prune()
-            if parameters["subdirectory"]:
-                require_subdirectory(tarball, parameters["subdirectory"])
-            result["tarball"] = str(tarball)
+        # Hosts install a package themselves.
+        result["tarball"] = "" if isinstance(source, Package) else fetch(source, revision, cache, parameters)
     return result
+
+
+def fetch(source: Git | Archive | Directory, revision: Revision, cache: Cache, parameters: dict[str, Any]) -> str:
+    tarball = cache.tarball(revision)
+    if not tarball.exists():
+        source.pack(revision, tarball)
+    os.utime(tarball)
+    cache.prune()
+    if parameters["subdirectory"]:
+        require_subdirectory(tarball, parameters["subdirectory"])
+    return str(tarball)
 
 
 def main() -> None:
