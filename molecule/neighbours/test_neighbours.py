@@ -80,9 +80,7 @@ def test_running_either_again_changes_nothing(play, snapshot, options):
 
 @pytest.mark.usefixtures("both")
 def test_neither_reads_the_others_data(machine):
-    refused = machine(HOST).run(
-        "PGPASSWORD=77aa5c0f3b1d4e6f8a9b0c1d psql -h 127.0.0.1 -U blog -d shop -c 'SELECT 1'"
-    )
+    refused = machine(HOST).run("PGPASSWORD=77aa5c0f3b1d4e6f8a9b0c1d psql -h 127.0.0.1 -U blog -d shop -c 'SELECT 1'")
     assert refused.rc != 0
     for name, other in (("shop", "blog"), ("blog", "shop")):
         assert machine(HOST).run(f"runuser -u {name} -- ls /srv/{other}/releases/").rc != 0
@@ -93,8 +91,6 @@ def test_both_come_back_after_a_reboot(both, reboot, curl, wait_until):
     reboot(HOST)
 
     def healthy():
-        return all(
-            curl(f"https://{name}.example/health", at=HOST).status == 200 for name in ("shop", "blog")
-        )
+        return all(curl(f"https://{name}.example/health", at=HOST).status == 200 for name in ("shop", "blog"))
 
     wait_until(healthy, seconds=60)

@@ -37,7 +37,10 @@ def refuse(machine, tmp_path):
         inventory.write_text(json.dumps({"all": {"vars": variables, "children": members}}))
         before = machine(HOST).check_output(LISTING)
         result = subprocess.run(
-            ["ansible-playbook", "-i", str(inventory), "slipway.stack.site"], check=False, capture_output=True, text=True
+            ["ansible-playbook", "-i", str(inventory), "slipway.stack.site"],
+            check=False,
+            capture_output=True,
+            text=True,
         )
         assert result.returncode != 0, result.stdout
         assert machine(HOST).check_output(LISTING) == before, "the host was changed"
@@ -49,7 +52,10 @@ def refuse(machine, tmp_path):
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        ({"app_processes": [WEB | {"modul": "x"}]}, ["app_processes[web] has an unknown key 'modul'", "did you mean 'module'"]),
+        (
+            {"app_processes": [WEB | {"modul": "x"}]},
+            ["app_processes[web] has an unknown key 'modul'", "did you mean 'module'"],
+        ),
         ({"app_port": "many"}, ["app_port", "int"]),
         ({"app_processes": [WEB | {"server": "waitress"}]}, ["app_processes", "gunicorn, uvicorn", "waitress"]),
         ({"app_secrets": {"SECRET_KEY": "change-me"}}, ["app_secrets.SECRET_KEY is a placeholder", "openssl rand"]),
@@ -63,7 +69,10 @@ def refuse(machine, tmp_path):
         ({"app_python": "3.6"}, ["app_python is 3.6", "set app_python to 3.11"]),
         ({"app_processes": [{"name": "beat", "command": "x", "singleton": True, "count": 2}]}, ["leave count out"]),
         ({"app_processes": [WEB | {"count": 11}]}, ["app_processes[web].count is 11", "from 1 to 10"]),
-        ({"nginx_certificate": "/nowhere.pem", "nginx_certificate_key": "/nowhere.key"}, ["/nowhere.pem", "controller"]),
+        (
+            {"nginx_certificate": "/nowhere.pem", "nginx_certificate_key": "/nowhere.key"},
+            ["/nowhere.pem", "controller"],
+        ),
     ],
 )
 def test_bad_input_is_refused(refuse, extra, words):
@@ -104,9 +113,7 @@ def test_a_certificate_for_another_domain_is_refused(refuse, tmp_path):
     )
     (tmp_path / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (tmp_path / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     message = refuse(
         {"nginx_certificate": str(tmp_path / "cert.pem"), "nginx_certificate_key": str(tmp_path / "key.pem")}
@@ -116,7 +123,7 @@ def test_a_certificate_for_another_domain_is_refused(refuse, tmp_path):
 
 def test_two_applications_with_one_port_are_refused(refuse, machine):
     machine(HOST).check_output("mkdir -p /etc/slipway/apps.d")
-    machine(HOST).check_output('echo \'{"ports": [8000, 8050]}\' > /etc/slipway/apps.d/blog.json')
+    machine(HOST).check_output("echo '{\"ports\": [8000, 8050]}' > /etc/slipway/apps.d/blog.json")
     try:
         message = refuse({})
     finally:

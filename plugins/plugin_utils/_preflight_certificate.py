@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import typing as t
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
-_PUBLIC = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+# ansible-core needs it, so it is on every controller; the test that imports each file by itself has only the standard
+# library.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
 
 
 def covers(pattern: str, name: str) -> bool:
@@ -36,7 +38,8 @@ def certificate_problems(certificate: bytes, key: bytes, names: t.Iterable[str],
             "nginx_certificate_key is no unencrypted PEM key: give the key that belongs to nginx_certificate."
         )
     else:
-        if private.public_key().public_bytes(*_PUBLIC) != parsed.public_key().public_bytes(*_PUBLIC):
+        spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        if private.public_key().public_bytes(*spki) != parsed.public_key().public_bytes(*spki):
             problems.append("nginx_certificate_key doesn't belong to nginx_certificate: give the pair.")
     try:
         covered = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 BED = ROOT / "tests" / "testbed"
@@ -25,7 +25,9 @@ def run(*command: str, stdin: Any = None, text: str | None = None) -> str:
     """Run a command and return what it printed; its own output explains a failure."""
     done = subprocess.run(command, check=False, capture_output=True, text=True, stdin=stdin, input=text, cwd=ROOT)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command[:4])} ...: exit {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"{' '.join(command[:4])} ...: exit {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-2000:]}"
+        )
     return done.stdout
 
 
@@ -35,8 +37,9 @@ class Host:
     def __init__(self, name: str) -> None:
         self.name = f"slipway-bench-{name}"
 
-    def __enter__(self) -> Host:
-        run("docker", "rm", "-f", "-v", self.name) if self.exists() else None
+    def __enter__(self) -> Self:
+        if self.exists():
+            run("docker", "rm", "-f", "-v", self.name)
         run(str(BED / "host.sh"), self.name, IMAGE)
         return self
 
@@ -50,7 +53,9 @@ class Host:
         return run("docker", "exec", "-i", self.name, "sh", "-c", script, "sh", *arguments, stdin=stdin, text=text)
 
     def address(self) -> str:
-        return run("docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", self.name).strip()
+        return run(
+            "docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", self.name
+        ).strip()
 
     def packages(self) -> set[str]:
         return set(self.sh("apt-mark showmanual").split())
@@ -63,7 +68,18 @@ def connection_variables(host: Host, connection: str, folder: Path) -> dict[str,
     key = folder / "key"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
     operator = (ROOT / "molecule" / "shared" / "operator.sh").read_text()
-    run("docker", "exec", "-i", host.name, "sh", "-eu", "-s", "deploy", key.with_suffix(".pub").read_text().strip(), text=operator)
+    run(
+        "docker",
+        "exec",
+        "-i",
+        host.name,
+        "sh",
+        "-eu",
+        "-s",
+        "deploy",
+        key.with_suffix(".pub").read_text().strip(),
+        text=operator,
+    )
     return {
         "ansible_connection": "ssh",
         "ansible_host": host.address(),
@@ -80,7 +96,9 @@ def inventory(host: Host, connection: str, folder: Path) -> Path:
     hosts = {host.name: connection_variables(host, connection, folder)}
     groups = {group: {"hosts": hosts} for group in ("app", "nginx", "postgres", "redis")}
     demo = (ROOT / "inventories" / "demo" / "hosts.yml").read_text()
-    shared = demo[demo.index("  vars:") : demo.index("  children:")].replace("ansible_connection: community.docker.docker", "")
+    shared = demo[demo.index("  vars:") : demo.index("  children:")].replace(
+        "ansible_connection: community.docker.docker", ""
+    )
     shared = shared.replace("{{ inventory_dir }}/../..", str(ROOT))
     path = folder / "hosts.yml"
     path.write_text(f"all:\n{shared}  children: {json.dumps(groups)}\n")
@@ -97,8 +115,8 @@ def converge(hosts: Path) -> dict[str, Any]:
     recap = [tuple(map(int, row[1:4])) for row in RECAP.findall(output)]
     return {
         "seconds": seconds,
-        "tasks": sum(ok for ok, _changed, _unreachable in recap),
-        "changed": sum(changed for _ok, changed, _unreachable in recap),
+        "tasks": sum(row[0] for row in recap),
+        "changed": sum(row[1] for row in recap),
     }
 
 
@@ -137,7 +155,9 @@ def median(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Measure each connection, print a table and write it down."""
     result: dict[str, Any] = {}
-    print(f"{'':8}{'first':>9}{'floor':>9}{'ratio':>8}{'second':>9}{'changed':>9}{'tasks':>12}   ({IMAGE}, {RUNS} runs)")
+    print(
+        f"{'':8}{'first':>9}{'floor':>9}{'ratio':>8}{'second':>9}{'changed':>9}{'tasks':>12}   ({IMAGE}, {RUNS} runs)"
+    )
     for connection in ("ssh", "docker"):
         row = median([measure(connection) for _ in range(RUNS)])
         result[connection] = row

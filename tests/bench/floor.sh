@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # floor.sh PACKAGE...: what any script would have to do on the host, run there by root. Nothing is configured.
 set -eu
 export DEBIAN_FRONTEND=noninteractive

@@ -81,7 +81,7 @@ def test_services_listen_only_where_they_are_reached(group, machine, address):
 def test_the_database_is_reached_over_tls_from_other_hosts(group, machine):
     (data,) = group("postgres")
     rows = machine(data).check_output(
-        "runuser -u postgres -- psql -qAtc \"SELECT DISTINCT host(client_addr), ssl FROM pg_stat_activity"
+        'runuser -u postgres -- psql -qAtc "SELECT DISTINCT host(client_addr), ssl FROM pg_stat_activity'
         " JOIN pg_stat_ssl USING (pid) WHERE datname = 'shop' AND usename = 'shop'\""
     )
     assert rows
@@ -216,7 +216,14 @@ def test_a_new_version_takes_over_and_a_broken_setting_does_not(play, ask, group
     assert ask("/health").json()["version"] == "v1.1.0"
     assert {ask("/whoami").json()["slot"] for _ in range(4)} == {"green"}
 
-    refused = play("slipway.stack.site", "-e", "app_version=v1.1.0", "-e", '{"app_environment": {"DB_POOL_SIZE": "x"}}', check=False)
+    refused = play(
+        "slipway.stack.site",
+        "-e",
+        "app_version=v1.1.0",
+        "-e",
+        '{"app_environment": {"DB_POOL_SIZE": "x"}}',
+        check=False,
+    )
     assert refused.returncode != 0
     assert ask("/health").json()["version"] == "v1.1.0"
     for host in group("app"):
