@@ -81,6 +81,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.slipway.stack.plugins.module_utils import _self_signed as logic
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 
@@ -95,7 +96,9 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     changed = reason is not None or mode != logic.MODE
     if not module.check_mode:
         if reason:
-            logic.make(path, names, module.params["days"], lambda words: module.run_command(words, handle_exceptions=False))
+            logic.make(
+                path, names, module.params["days"], lambda words: module.run_command(words, handle_exceptions=False)
+            )
             found, _mode = logic.read(path)
         elif changed:
             os.chmod(path, logic.MODE)

@@ -81,6 +81,7 @@ readable:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.slipway.stack.plugins.module_utils import _slot as logic
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 
