@@ -1,0 +1,120 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on a host, what goes live, and what may be removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.slipway.stack.plugins.module_utils import _release as release
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> release.Layout:
+    found = release.Layout("shop", tmp_path / "srv", tmp_path / "etc", tmp_path / "state", tmp_path / "units")
+    for folder in (found.releases, found.environments, found.server_settings, found.unit_directory):
+        folder.mkdir(parents=True)
+    return found
+
+
+def build(layout: release.Layout, release_id: str, built_at: str) -> None:
+    layout.release(release_id).mkdir()
+    release.write_json(
+        layout.manifest(release_id), {"id": release_id, "built_at": built_at, "version": f"v{release_id}"}
+    )
+    (layout.environments / f"{release_id}.env").touch()
+    (layout.environments / f"{release_id}-web.env").touch()
+
+
+def test_a_bare_host_holds_nothing(tmp_path: Path) -> None:
+    bare = release.Layout("shop", tmp_path / "a", tmp_path / "b", tmp_path / "c", tmp_path / "d")
+    facts = release.gather(bare, "nobody-has-this-name", 0)
+    assert facts["releases"] == []
+    assert facts["live"] == {"slot": "", "release": ""}
+    assert facts["slots"] == {slot: {"release": "", "units": []} for slot in ("blue", "green")}
+    assert facts["user"]["exists"] is False
+
+
+def test_a_release_without_its_manifest_is_not_complete(layout: release.Layout) -> None:
+    build(layout, "1", "2026-01-01")
+    layout.release("2").mkdir()
+    layout.release("3").mkdir()
+    layout.manifest("3").write_text('{"id": "3", "cut sho')
+    assert [found["id"] for found in release.complete_releases(layout)] == ["1"]
+
+
+def test_units_of_an_application_with_a_longer_name_are_not_its_own(layout: release.Layout) -> None:
+    marks = {
+        "shop-web@blue.service": "shop",
+        "shop-admin-web@blue.service": "shop-admin",
+        "shop-web@green-2.service": "shop",
+        "shop-other.service": "",
+    }
+    for name, application in marks.items():
+        (layout.unit_directory / name).write_text(f"[Unit]\nX-Slipway-Application={application}\n")
+    assert release.own_units(layout) == ["shop-web@blue.service", "shop-web@green-2.service"]
+    assert release.gather(layout, "root", 0)["slots"]["green"]["units"] == ["shop-web@green-2.service"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "slot"),
+    [("a-web@blue.service", "blue"), ("a-web@green-3.service", "green"), ("a-tick.timer", ""), ("a@b.service", "")],
+)
+def test_the_slot_is_in_a_units_name(unit: str, slot: str) -> None:
+    assert release.slot_of(unit) == slot
+
+
+def test_going_live_remembers_what_was_before(layout: release.Layout) -> None:
+    build(layout, "1", "2026-01-01")
+    build(layout, "2", "2026-01-02")
+    release.make_live(layout, "blue", "1")
+    live = release.make_live(layout, "green", "2")
+    assert (live["slot"], live["release"], live["previous"], live["version"]) == ("green", "2", "1", "v2")
+    assert layout.current.resolve() == layout.release("2").resolve()
+    assert json.loads(layout.live.read_text()) == live
+
+
+def test_live_previous_and_held_releases_are_never_removed(layout: release.Layout) -> None:
+    for number in range(1, 9):
+        build(layout, str(number), f"2026-01-0{number}")
+    release.make_live(layout, "blue", "1")
+    release.make_live(layout, "green", "2")
+    release.write_json(layout.slot("blue"), {"release": "3"})
+    layout.release("half-built").mkdir()
+    assert release.prunable(layout, 2) == ["4", "5", "6", "half-built"]
+
+
+def test_a_removed_release_leaves_no_secret_behind(layout: release.Layout) -> None:
+    build(layout, "1", "2026-01-01")
+    build(layout, "12", "2026-01-02")
+    (layout.server_settings / "1-web.py").touch()
+    release.remove_release(layout, "1")
+    assert [path.name for path in sorted(layout.environments.iterdir())] == ["12-web.env", "12.env"]
+    assert list(layout.server_settings.iterdir()) == []
+    assert not layout.release("1").exists()
+
+
+def test_the_ledger_only_grows(layout: release.Layout) -> None:
+    release.append_to_ledger(layout, {"outcome": "live"})
+    release.append_to_ledger(layout, {"outcome": "failed"})
+    lines = [json.loads(line) for line in layout.ledger.read_text().splitlines()]
+    assert [line["outcome"] for line in lines] == ["live", "failed"]
+    assert all(line["at"] for line in lines)
+
+
+def test_two_builds_do_not_run_side_by_side(layout: release.Layout) -> None:
+    with layout.locked(0), pytest.raises(StackError, match="another build of shop"), layout.locked(0):
+        pass
+    with layout.locked(0):
+        pass
+
+
+def test_interpreters_are_those_with_a_minor_version(tmp_path: Path) -> None:
+    for name in ("python3", "python3.11", "python3.11-config", "python3.13", "python2.7"):
+        (tmp_path / name).touch()
+    assert release.interpreters([str(tmp_path), str(tmp_path / "missing")]) == ["3.11", "3.13"]

@@ -1,0 +1,92 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parameters in, JSON out: sources and releases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, write_json
+from ansible_collections.slipway.stack.plugins.modules import release, release_command, release_facts, source
+
+RunModule = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    found = Layout("shop", tmp_path / "srv", tmp_path / "etc", tmp_path / "state", tmp_path / "units")
+    for folder in (found.release("1"), found.environments):
+        folder.mkdir(parents=True)
+    write_json(found.manifest("1"), {"id": "1", "version": "v1"})
+    for module in (release, release_facts):
+        monkeypatch.setattr(module, "Layout", lambda *_: found)
+    return found
+
+
+def parameters(layout: Layout, **more: Any) -> dict[str, Any]:
+    return {"name": "shop", "root": str(layout.root), "release": "1", "user": "root", **more}
+
+
+def test_a_complete_release_is_not_built_again(layout: Layout, run_module: RunModule) -> None:
+    result = run_module(release, parameters(layout))
+    assert (result["changed"], result["manifest"]["version"]) == (False, "v1")
+
+
+def test_check_mode_says_what_would_be_built(layout: Layout, run_module: RunModule) -> None:
+    result = run_module(release, parameters(layout, release="2"), check_mode=True)
+    assert result["changed"] is True
+    assert not layout.release("2").exists()
+
+
+def test_going_live_is_a_change_once(layout: Layout, run_module: RunModule) -> None:
+    wanted = parameters(layout, state="live", slot="blue")
+    assert run_module(release, wanted, check_mode=True)["changed"] is True
+    assert not layout.live.exists()
+    assert run_module(release, wanted)["changed"] is True
+    assert run_module(release, wanted)["changed"] is False
+    assert len(layout.ledger.read_text().splitlines()) == 1
+
+
+def test_what_is_not_complete_cannot_go_live(layout: Layout, run_module: RunModule) -> None:
+    result = run_module(release, parameters(layout, release="2", state="live", slot="blue"))
+    assert result["failed"] is True
+    assert result["msg"] == "release 2 isn't complete, so it can't be live: build it first."
+
+
+def test_a_failure_is_noted(layout: Layout, run_module: RunModule) -> None:
+    run_module(release, parameters(layout, state="failed", ledger={"reason": "it fell over"}))
+    assert '"reason": "it fell over"' in layout.ledger.read_text()
+
+
+def test_facts_are_no_change(layout: Layout, run_module: RunModule) -> None:
+    result = run_module(release_facts, {"name": "shop", "root": str(layout.root)})
+    assert (result["changed"], result["release_ids"]) == (False, ["1"])
+
+
+def test_check_mode_runs_no_command(run_module: RunModule) -> None:
+    wanted = {"name": "shop", "user": "root", "command": "exit 1", "directory": "/"}
+    assert run_module(release_command, wanted, check_mode=True)["changed"] is True
+
+
+def test_a_source_is_resolved_and_fetched(tmp_path: Path, run_module: RunModule) -> None:
+    project = tmp_path / "project"
+    (project / "server").mkdir(parents=True)
+    (project / "server" / "app.py").write_text("x")
+    wanted = {"directory": str(project), "cache": str(tmp_path / "cache"), "subdirectory": "server"}
+    resolved = run_module(source, wanted)
+    assert "tarball" not in resolved
+    fetched = run_module(source, {**wanted, "fetch": True})
+    assert (fetched["changed"], fetched["revision"]) == (False, resolved["revision"])
+    assert Path(fetched["tarball"]).exists()
+    missing = run_module(source, {**wanted, "fetch": True, "subdirectory": "client"})
+    assert "subdirectory client isn't in the source" in missing["msg"]
+
+
+def test_exactly_one_source_is_needed(run_module: RunModule) -> None:
+    assert run_module(source, {})["failed"] is True
+    assert run_module(source, {"package": "a", "directory": "/"})["failed"] is True
