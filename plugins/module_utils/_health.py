@@ -18,6 +18,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._certificate import 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+UNIT_SCHEME = "unit://"
 _EXCERPT = 200
 
 
@@ -52,6 +53,7 @@ class Target:
     validate_certs: bool = True
     ca_path: str | None = None
     unit: str | None = None
+    uptime_s: float = 0
     journal_unit: str | None = None
 
     @property
@@ -61,14 +63,25 @@ class Target:
 
 
 @dataclass(frozen=True)
+class UnitState:
+    """What systemd says of a unit: C(active) and C(running), or what else, for how long, and how often restarted."""
+
+    active: str
+    sub: str
+    uptime_s: float
+    restarts: int
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What came back from one try. A TCP target answers by accepting the connection."""
+    """What came back from one try. A TCP target answers by accepting the connection, a unit by its state."""
 
     latency_s: float
     status: int | None = None
     body: str = ""
     certificate: Certificate | None = None
     listeners: Sequence[Mapping[str, Any]] = ()
+    unit_state: UnitState | None = None
 
 
 class NoAnswerError(Exception):
@@ -111,13 +124,17 @@ def parse_targets(entries: Iterable[Mapping[str, Any]], defaults: Mapping[str, A
 
 def _parse_target(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Target:
     url = entry["url"]
+    if url.startswith(UNIT_SCHEME):
+        return _parse_unit(entry, defaults)
     parts = urlsplit(url)
     try:
         port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         port = None
     if parts.scheme not in ("http", "https", "tcp") or not parts.hostname or port is None:
-        raise StackError(f"url {url!r} isn't like http://host:port/path, https://host/path or tcp://host:port.")
+        raise StackError(
+            f"url {url!r} isn't like http://host:port/path, https://host/path, tcp://host:port or unit://name.service."
+        )
     if parts.scheme == "tcp" and any(entry.get(key) for key in ("body", "json", "version", "host", "forwarded_proto")):
         raise StackError(f"{url} is a TCP target, which has no body, JSON, version or header to check.")
     if entry.get("unit") and entry.get("unix_socket"):
@@ -126,9 +143,7 @@ def _parse_target(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Targ
         re.compile(entry.get("body") or "")
     except re.error as error:
         raise StackError(f"body of {url} isn't a regular expression: {error}.") from error
-    pace = Pace(**{key: _first(entry.get(key), defaults[key]) for key in Pace.__dataclass_fields__})
-    if pace.successes < 1 or pace.timeout <= 0 or pace.interval < 0 or pace.deadline < 0:
-        raise StackError(f"{url}: successes and timeout must be above zero, interval and deadline not below it.")
+    pace = _parse_pace(entry, defaults)
     return Target(
         name=entry.get("name") or url,
         url=url,
@@ -153,14 +168,57 @@ def _parse_target(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Targ
     )
 
 
+def _parse_pace(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Pace:
+    pace = Pace(**{key: _first(entry.get(key), defaults[key]) for key in Pace.__dataclass_fields__})
+    if pace.successes < 1 or pace.timeout <= 0 or pace.interval < 0 or pace.deadline < 0:
+        raise StackError(
+            f"{entry['url']}: successes and timeout must be above zero, interval and deadline not below it."
+        )
+    return pace
+
+
+def _parse_unit(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Target:
+    url = entry["url"]
+    name = url.removeprefix(UNIT_SCHEME)
+    if "." not in name or "/" in name:
+        raise StackError(f"url {url!r} isn't like unit://name.service.")
+    if any(entry.get(key) for key in ("body", "json", "version", "host", "forwarded_proto", "unit", "unix_socket")):
+        raise StackError(f"{url} is a unit, which has no port, body, JSON, version or header to check.")
+    return Target(
+        name=entry.get("name") or url,
+        url=url,
+        scheme="unit",
+        host=name,
+        port=0,
+        path="",
+        pace=_parse_pace(entry, defaults),
+        uptime_s=entry.get("uptime") or 0,
+        journal_unit=entry.get("journal_unit"),
+    )
+
+
 def _first(*values: Any) -> Any:
     return next(value for value in values if value is not None)
 
 
 def judge(target: Target, answer: Answer) -> Mismatch | None:
     """The first thing about the answer that isn't as expected."""
-    checks = (_judge_owner, _judge_status, _judge_body, _judge_json, _judge_version, _judge_latency)
+    checks = (_judge_unit, _judge_owner, _judge_status, _judge_body, _judge_json, _judge_version, _judge_latency)
     return next((mismatch for mismatch in (check(target, answer) for check in checks) if mismatch), None)
+
+
+def _judge_unit(target: Target, answer: Answer) -> Mismatch | None:
+    state = answer.unit_state
+    if state is None:
+        return None
+    restarts = f", restarted {state.restarts} times" if state.restarts else ""
+    if state.active != "active":
+        return Mismatch(f"{target.host} to be active", f"{state.active} ({state.sub}{restarts})")
+    if state.uptime_s < target.uptime_s:
+        return Mismatch(
+            f"{target.host} to stay up for {target.uptime_s:g} s", f"{max(state.uptime_s, 0):.1f} s so far{restarts}"
+        )
+    return None
 
 
 def _judge_owner(target: Target, answer: Answer) -> Mismatch | None:

@@ -35,6 +35,7 @@ options:
       url:
         description:
           - C(http://host:port/path), C(https://host:port/path), or C(tcp://host:port), which only connects.
+          - C(unit://name.service) is healthy while systemd says that the unit is active, for at least O(targets[].uptime).
           - A redirect is an answer like any other. It isn't followed.
         type: str
         required: true
@@ -89,6 +90,10 @@ options:
           - The systemd unit that must hold the port, so that a process left from another one can't answer for it.
           - For targets on this host.
         type: str
+      uptime:
+        description: Seconds that a C(unit://) target must have been active, so that one that is restarted again and again isn't.
+        type: float
+        default: 0
       journal_unit:
         description: The systemd unit of which the last lines of the journal are shown when the target isn't healthy.
         type: str
@@ -163,6 +168,7 @@ EXAMPLES = r"""
     targets:
       - {url: "http://localhost/ready", unix_socket: /run/shop/web.sock, max_latency_ms: 250}
       - {url: "tcp://127.0.0.1:5432"}
+      - {url: "unit://shop-worker@green.service", uptime: 5}
 """
 
 RETURN = r"""
@@ -230,6 +236,7 @@ from ansible_collections.slipway.stack.plugins.module_utils import _health as lo
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._journal import last_lines
 from ansible_collections.slipway.stack.plugins.module_utils._probe import probe
+from ansible_collections.slipway.stack.plugins.module_utils._unit_probe import probe_unit
 
 MOST_THREADS = 32
 
@@ -255,6 +262,7 @@ TARGET_SPEC: dict[str, dict[str, Any]] = {
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
     "unit": {"type": "str"},
+    "uptime": {"type": "float", "default": 0},
     "journal_unit": {"type": "str"},
     **{name: {"type": option["type"]} for name, option in PACE_SPEC.items()},
 }
@@ -262,8 +270,14 @@ TARGET_SPEC: dict[str, dict[str, Any]] = {
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     targets = logic.parse_targets(module.params["targets"], module.params)
+
+    def look(target: logic.Target, timeout: float) -> logic.Answer:
+        if target.scheme == "unit":
+            return probe_unit(target, lambda words: module.run_command(words, handle_exceptions=False))
+        return probe(target, timeout)
+
     with ThreadPoolExecutor(max_workers=MOST_THREADS) as pool:
-        verdicts = list(pool.map(lambda target: logic.watch(target, probe, time.monotonic, time.sleep), targets))
+        verdicts = list(pool.map(lambda target: logic.watch(target, look, time.monotonic, time.sleep), targets))
     reports = [report(module, verdict) for verdict in verdicts]
     return {"changed": False, "healthy": all(each["healthy"] for each in reports), "targets": reports}
 
