@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -27,20 +26,6 @@ def connect(host, server, account, query="SELECT 1", sslmode="require", **change
         f"host={server} user={account['user']} dbname={account['dbname']} sslmode={sslmode} connect_timeout=5",
         query,
     )
-
-
-def started_at(host):
-    return as_superuser(host, "SELECT pg_postmaster_start_time()")
-
-
-def configuration(host, version):
-    directory = f"/etc/postgresql/{version}/main"
-    files = f"{directory}/conf.d/10-slipway.conf {directory}/slipway_hba.conf /etc/slipway/postgres.d/*"
-    return host.check_output(f"sha256sum {files}")
-
-
-def override(**variables):
-    return "-e", json.dumps(variables)
 
 
 def test_the_distributions_version_runs_at_boot(machine, name):
@@ -163,100 +148,6 @@ def test_passwords_are_neither_logged_nor_counted(machine, name):
     assert host.run("grep -rlF -e 'p@ss' -e blog-password /var/log /etc/slipway /etc/postgresql").stdout == ""
     query = "SELECT count(*) FROM pg_stat_statements WHERE query ILIKE '%password%' AND query ILIKE '%role%'"
     assert as_superuser(host, query) == "0"
-
-
-def test_a_callers_run_leaves_the_others_as_they_are(machine, play, name):
-    before = configuration(machine(name), HOSTS[name])
-    for playbook in ("shop.yml", "blog.yml"):
-        assert re.search(rf"{name} .* changed=0 ", play(playbook, "--limit", name).stdout)
-    assert configuration(machine(name), HOSTS[name]) == before
-
-
-def test_a_running_server_is_restarted_only_when_asked(machine, play, name):
-    host = machine(name)
-    before = started_at(host)
-    more = override(blog_connections=45, blog_may_restart=False)
-    for _attempt in range(2):
-        output = play("blog.yml", "--limit", name, *more).stdout
-        assert "needs a restart for max_connections (150 -> 155)" in " ".join(output.split())
-    assert started_at(host) == before
-    assert as_superuser(host, "SHOW max_connections") == "150"
-    play("blog.yml", "--limit", name, *override(blog_connections=45))
-    assert started_at(host) != before
-    assert as_superuser(host, "SHOW max_connections") == "155"
-    play("blog.yml", "--limit", name)
-    assert as_superuser(host, "SHOW max_connections") == "150"
-
-
-def test_what_needs_no_restart_gets_none(machine, play, name):
-    host = machine(name)
-    before = started_at(host)
-    play("shop.yml", "--limit", name, *override(postgres_slow_statement_ms=250, shop_new_password="another one"))
-    assert as_superuser(host, "SHOW log_min_duration_statement") == "250ms"
-    assert connect(host, "127.0.0.1", SHOP, password="another one").rc == 0
-    assert connect(host, "127.0.0.1", SHOP).rc != 0
-    play("shop.yml", "--limit", name)
-    assert connect(host, "127.0.0.1", SHOP).rc == 0
-    assert started_at(host) == before
-
-
-def test_a_certificate_of_ones_own_proves_who_answers(machine, client, play, name):
-    host = machine(name)
-    before = started_at(host)
-    client.check_output(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=%s"
-        " -addext subjectAltName=DNS:%s -keyout /tmp/server.key -out /tmp/server.crt",
-        name,
-        name,
-    )
-    pem = {key: client.file(f"/tmp/server.{key}").content_string for key in ("crt", "key")}
-    run = play(
-        "shop.yml",
-        "--limit",
-        name,
-        "--diff",
-        *override(postgres_certificate=pem["crt"], postgres_certificate_key=pem["key"]),
-    )
-    assert "PRIVATE KEY" not in run.stdout
-    trusting = {"sslmode": "verify-full sslrootcert=/tmp/server.crt"}
-    assert connect(client, name, SHOP, **trusting).rc == 0
-    assert host.file(f"/etc/postgresql/{HOSTS[name]}/main/slipway.key").mode == 0o640
-    play("shop.yml", "--limit", name)
-    assert "certificate verify failed" in connect(client, name, SHOP, **trusting).stderr
-    assert started_at(host) == before
-
-
-def test_a_refused_setting_leaves_everything_as_it_was(machine, play, name):
-    before = configuration(machine(name), HOSTS[name])
-    run = play("blog.yml", "--limit", name, *override(postgres_settings={"work_mem": "lots"}), check=False)
-    assert run.returncode != 0
-    assert 'invalid value for parameter "work_mem"' in run.stdout + run.stderr
-    assert configuration(machine(name), HOSTS[name]) == before
-    assert as_superuser(machine(name), "SELECT 1") == "1"
-
-
-def test_callers_that_contradict_each_other_are_refused_by_name(machine, play, name):
-    before = configuration(machine(name), HOSTS[name])
-    run = play("shop.yml", "--limit", name, *override(postgres_settings={"autovacuum_naptime": "5s"}), check=False)
-    assert run.returncode != 0
-    assert "postgres_settings.autovacuum_naptime isn't the same for all that share this server" in " ".join(
-        (run.stdout + run.stderr).split()
-    )
-    assert configuration(machine(name), HOSTS[name]) == before
-
-
-def test_what_was_broken_by_hand_is_mended(machine, client, play, name):
-    host = machine(name)
-    before = configuration(host, HOSTS[name])
-    host.check_output(
-        f"echo 'max_connections = 7' > /etc/postgresql/{HOSTS[name]}/main/conf.d/10-slipway.conf"
-        f" && : > /etc/postgresql/{HOSTS[name]}/main/slipway_hba.conf"
-        f" && systemctl stop postgresql@{HOSTS[name]}-main"
-    )
-    assert connect(client, name, SHOP).rc != 0
-    play("shop.yml", "--limit", name)
-    assert configuration(host, HOSTS[name]) == before
-    assert connect(client, name, SHOP).rc == 0
 
 
 def test_it_all_comes_back_after_a_reboot(machine, client, reboot, wait_until, name):

@@ -8,7 +8,7 @@ import pytest
 
 
 def refused(play, name, playbook="converge.yml", **variables):
-    run = play(playbook, "--limit", name, "-e", json.dumps(variables), check=False)
+    run = play(playbook, "--limit", name, "-e", json.dumps({"postgres_install": False, **variables}), check=False)
     assert run.returncode != 0
     return run
 

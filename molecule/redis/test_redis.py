@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
@@ -45,35 +44,6 @@ pytestmark = pytest.mark.parametrize("name", HOSTS)
 def talk(run_python, name):
     """talk(ACCOUNT, [COMMAND...]...): the answers to commands that the client sends."""
     return lambda account, *commands: run_python(TALK, json.dumps({"host": name, **account}), json.dumps(commands))
-
-
-@pytest.fixture
-def settings(talk):
-    def ask(account, *names):
-        answers = talk(account, *(["CONFIG", "GET", each] for each in names))
-        return [next(iter(answer.values())) if isinstance(answer, dict) else answer[1] for answer in answers]
-
-    return ask
-
-
-@pytest.fixture
-def process(machine, name):
-    """process(INSTANCE): its process id, which is another one after a restart."""
-    unit = "systemctl show -p MainPID --value redis-server@%s"
-    return lambda instance: machine(name).check_output(unit, instance)
-
-
-@pytest.fixture
-def run_shop(play, name):
-    return lambda check=True, **variables: play("shop.yml", "--limit", name, "-e", json.dumps(variables), check=check)
-
-
-def one_line(run):
-    return " ".join((run.stdout + run.stderr).split())
-
-
-def files_of(host):
-    return host.check_output("sha256sum /etc/redis/redis-*.conf /etc/slipway/redis.d/*")
 
 
 def test_the_instances_run_at_boot_and_the_packages_own_service_does_not(machine, name):
@@ -140,120 +110,6 @@ def test_the_unit_is_limited(machine, name):
     group = machine(name).check_output(show.format("ControlGroup"))
     files = f"/sys/fs/cgroup/memory{group}/memory.limit_in_bytes", f"/sys/fs/cgroup{group}/memory.max"
     assert machine(name).check_output("cat %s %s 2>/dev/null || true", *files) == str(512 * MB)
-
-
-def test_a_running_instance_takes_changes_without_a_restart(process, run_shop, settings, talk, name):
-    before = process("shop-cache")
-    talk(CACHE, ["SET", "kept", "1"])
-    run_shop(cache_changes={"maxmemory": "16mb", "policy": "volatile-lru", "password": "new one", "memory_max": "600M"})
-    changed = {**CACHE, "password": "new one"}
-    assert settings(changed, "maxmemory", "maxmemory-policy") == [str(16 * MB), "volatile-lru"]
-    assert talk(changed, ["GET", "kept"]) == ["1"]
-    assert "invalid" in talk(CACHE, ["PING"])[0]
-    run_shop()
-    assert settings(CACHE, "maxmemory", "maxmemory-policy") == [str(8 * MB), "allkeys-lru"]
-    assert process("shop-cache") == before
-
-
-def test_a_change_by_hand_is_taken_back(run_shop, settings, talk, process, name):
-    before = process("shop-queue")
-    talk(
-        QUEUE,
-        ["CONFIG", "SET", "maxmemory-policy", "allkeys-random"],
-        ["ACL", "SETUSER", "mallory", "on", "nopass", "+@all"],
-    )
-    run_shop()
-    assert settings(QUEUE, "maxmemory-policy") == ["noeviction"]
-    assert not any("mallory" in line for line in talk(QUEUE, ["ACL", "LIST"])[0])
-    assert process("shop-queue") == before
-
-
-def test_what_needs_a_restart_waits_for_it(process, run_shop, settings, talk, name):
-    before = process("shop-queue")
-    talk(QUEUE, ["SET", "job:kept", "1"])
-    for _attempt in range(2):
-        run = run_shop(queue_changes={"databases": 20})
-        assert "Redis instance shop-queue needs a restart for databases" in one_line(run)
-    assert "changed=0" in run.stdout
-    assert process("shop-queue") == before
-    assert settings(QUEUE, "databases") == ["16"]
-    run_shop(queue_changes={"databases": 20}, redis_restart=True)
-    assert process("shop-queue") != before
-    assert settings(QUEUE, "databases") == ["20"]
-    assert talk(QUEUE, ["GET", "job:kept"]) == ["1"]
-    run_shop(redis_restart=True)
-    assert settings(QUEUE, "databases") == ["16"]
-
-
-def test_turning_the_log_on_keeps_the_data(machine, process, run_shop, talk, name):
-    talk(CACHE, ["SET", "kept", "by the log"])
-    before = process("shop-cache")
-    run_shop(cache_changes={"appendonly": True})
-    assert process("shop-cache") == before
-    machine(name).check_output("systemctl restart redis-server@shop-cache")
-    assert talk(CACHE, ["GET", "kept"]) == ["by the log"]
-    run_shop()
-
-
-def test_a_refused_setting_leaves_everything_as_it_was(machine, process, run_shop, settings, name):
-    before, running = files_of(machine(name)), process("shop-cache")
-    run = run_shop(check=False, cache_changes={"settings": {"maxmemory-samples": "some"}})
-    assert run.returncode != 0
-    assert "Redis instance shop-cache: Redis refuses 'some' for the setting maxmemory-samples" in one_line(run)
-    run = run_shop(check=False, cache_changes={"settings": {"maxmemory-simples": "5"}})
-    assert "doesn't know the setting maxmemory-simples" in one_line(run)
-    assert files_of(machine(name)) == before
-    assert process("shop-cache") == running
-    assert settings(CACHE, "maxmemory-samples") == ["5"]
-
-
-def test_an_instance_that_is_no_longer_listed_stops_and_keeps_its_data(machine, run_shop, talk, process, play, name):
-    host = machine(name)
-    talk(QUEUE, ["SET", "job:asleep", "1"])
-    others = process("main"), process("shop-cache")
-    only_cache = {
-        "name": "shop-cache",
-        "port": 6479,
-        "bind": ["127.0.0.1"],
-        "password": CACHE["password"],
-        "maxmemory": "8mb",
-    }
-    run = run_shop(redis_instances=[only_cache])
-    assert "shop-queue is no longer in redis_instances and was stopped" in one_line(run)
-    assert not host.service("redis-server@shop-queue").is_running
-    assert not host.service("redis-server@shop-queue").is_enabled
-    assert not host.file("/etc/redis/redis-shop-queue.conf").exists
-    assert host.file("/var/lib/redis/shop-queue").is_directory
-    assert re.search(r"changed=0 ", run_shop(redis_instances=[only_cache]).stdout)
-    run_shop()
-    assert talk(QUEUE, ["GET", "job:asleep"]) == ["1"]
-    assert (process("main"), process("shop-cache")) == others
-
-
-def test_the_packages_own_service_is_not_taken_from_whoever_uses_it(machine, play, name):
-    host = machine(name)
-    host.check_output("systemctl stop redis-server@main && systemctl start redis-server")
-    assert host.check_output("redis-cli -p 6379 SET someone needs") == "OK"
-    run = play("converge.yml", "--limit", name, check=False)
-    assert run.returncode != 0
-    assert "is served by the package's own redis-server.service, which holds keys" in one_line(run)
-    assert host.check_output("redis-cli -p 6379 GET someone") == "needs"
-    host.check_output("redis-cli -p 6379 FLUSHALL")
-    play("converge.yml", "--limit", name)
-    assert not host.service("redis-server").is_running
-    assert host.service("redis-server@main").is_running
-
-
-def test_a_taken_port_is_named(machine, play, name):
-    host = machine(name)
-    host.check_output(
-        "systemctl stop redis-server@main && systemd-run -q --unit=squatter python3 -m http.server 6379 && sleep 1"
-    )
-    run = play("converge.yml", "--limit", name, check=False)
-    assert "Port 6379 of the Redis instance main is taken by another process" in one_line(run)
-    host.check_output("systemctl stop squatter")
-    play("converge.yml", "--limit", name)
-    assert host.service("redis-server@main").is_running
 
 
 def test_jobs_outlive_a_reboot(talk, reboot, wait_until, name):
