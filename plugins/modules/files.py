@@ -167,8 +167,13 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     if module._diff:
         result["diff"] = diff_of(changes)
     if not module.check_mode:
-        apply(changes, lambda words: module.run_command(words, handle_exceptions=False), module.params["validate"])
+        apply(changes, lambda words: call(module, words), module.params["validate"])
     return result
+
+
+def call(module: AnsibleModule, words: list[str]) -> tuple[int, str, str]:
+    code, out, err = module.run_command(words, handle_exceptions=False, expand_user_and_vars=False)
+    return code, out, err
 
 
 def main() -> None:

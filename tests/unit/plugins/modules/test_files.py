@@ -285,6 +285,14 @@ def test_validation_runs_only_when_something_changed(run_files: RunFiles, tmp_pa
     assert (tmp_path / "runs").read_text() == "ran\n"
 
 
+def test_the_validation_command_is_taken_literally(
+    run_files: RunFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHO", "Ansible")
+    run_files([{"path": tmp_path / "x"}], validate=f"sh -c 'WHO=sh; echo $WHO > {tmp_path}/seen'")
+    assert (tmp_path / "seen").read_text() == "sh\n"
+
+
 def test_a_validation_command_that_is_not_there_is_named(run_files: RunFiles, tmp_path: Path) -> None:
     result = run_files([{"path": tmp_path / "x", "content": "x\n"}], validate="no-such-checker -t")
     assert "no-such-checker could not run" in result["msg"]
