@@ -241,9 +241,10 @@ class Build:
             )
 
     def _write_files(self) -> None:
+        script = 'umask 077 && rm -f -- "$1" && mkdir -p -- "$(dirname -- "$1")" && cat >"$1" && chmod -- "$2" "$1"'
         for entry in self._recipe.files:
-            command = ["install", "-D", "-m", entry["mode"], "/dev/stdin", str(self._source / entry["path"])]
-            self._as_user(command, self._source, stdin=entry["content"])
+            path = str(self._source / entry["path"])
+            self._as_user(["/bin/sh", "-c", script, "write", path, entry["mode"]], self._source, stdin=entry["content"])
 
     def _command(self, command: Mapping[str, Any]) -> None:
         folder = self._source / command["directory"] if command.get("directory") else self._source

@@ -124,7 +124,7 @@ def test_commands_run_where_and_with_what_they_were_told(layout: Layout, tmp_pat
 def test_a_file_of_configuration_is_not_on_a_command_line(layout: Layout, tmp_path: Path) -> None:
     recipe = replace(RECIPE, files=[{"path": "settings.ini", "content": "password", "mode": "0600"}])
     worker = run_build(layout, tmp_path, recipe)
-    words, _, _, stdin = next(call for call in worker.calls if call[0][0] == "install")  # type: ignore[attr-defined]
+    words, _, _, stdin = next(call for call in worker.calls if "write" in call[0])  # type: ignore[attr-defined]
     assert stdin == "password"
     assert "password" not in words
     assert "0600" in words
