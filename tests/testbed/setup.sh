@@ -13,4 +13,4 @@ have "$python" || install_packages "setup" python3 python3-venv
 
 exclusively venv "$root/tests/quality/venv.sh" "$root/.venv" "$python" dev
 "$testbed/collections.sh"
-say "$("$root/.venv/bin/ansible" --version | head -n 1) is ready in .venv"
+say "ansible-core $("$root/.venv/bin/python" -c 'import ansible.release as r; print(r.__version__)') is ready in .venv"
