@@ -81,7 +81,7 @@ def test_bodies_are_limited_for_each_route(client, curl, name):
 
 def test_connections_to_the_application_are_kept(machine, program, name):
     heard = program("connections.py", f"https://{name}.shop.example/")
-    workers = len(machine(name).check_output("pgrep -f 'nginx: worker'").split())
+    workers = len(machine(name).check_output("pgrep -u www-data nginx").split())
     # Each worker has a pool of its own.
     assert len(heard) == 40
     assert len(set(heard)) <= workers

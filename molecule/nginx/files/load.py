@@ -41,21 +41,21 @@ async def main() -> None:
         except (TimeoutError, aiohttp.ClientError) as error:
             errors.append(repr(error))
 
-    async def client(session: aiohttp.ClientSession) -> None:
-        for body in itertools.cycle([None, b"b" * 2000]):
-            if os.path.exists(STOP) or time.monotonic() > deadline:
-                return
-            started = time.monotonic()
-            await ask(session, body)
-            seconds.append(time.monotonic() - started)
-            await asyncio.sleep(PAUSE)
+    async def client() -> None:
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(count)
+        connector = aiohttp.TCPConnector(limit=1, keepalive_timeout=LONGEST_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=20)
+        async with aiohttp.ClientSession(connector=connector, trace_configs=[trace], timeout=timeout) as session:
+            for body in itertools.cycle([None, b"b" * 2000]):
+                if os.path.exists(STOP) or time.monotonic() > deadline:
+                    return
+                started = time.monotonic()
+                await ask(session, body)
+                seconds.append(time.monotonic() - started)
+                await asyncio.sleep(PAUSE)
 
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(count)
-    connector = aiohttp.TCPConnector(limit=CLIENTS)
-    timeout = aiohttp.ClientTimeout(total=20)
-    async with aiohttp.ClientSession(connector=connector, trace_configs=[trace], timeout=timeout) as session:
-        await asyncio.gather(*(client(session) for _ in range(CLIENTS)))
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
     summary = {
         "requests": len(seconds),
         "errors": errors,
