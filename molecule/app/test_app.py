@@ -183,9 +183,14 @@ def test_workers_singletons_and_timers_run_where_they_should(machine, wait_until
         assert host.service("tools-queue@blue.service").is_running
         assert host.file("/srv/tools/cache/models/touched").exists
         assert host.service("tools-beat@blue.service").is_running == (name == SINGLETON_HOST)
-        assert host.file("/srv/tools/shared/data/migrations").exists == (name == SINGLETON_HOST)
     ticks = machine(SINGLETON_HOST).file("/srv/tools/shared/data/ticks")
     wait_until(lambda: ticks.exists and len(ticks.content_string.splitlines()) > 1, 30)
+    assert not machine("thirteen").file("/srv/tools/shared/data/ticks").exists
+
+
+def test_the_database_is_prepared_once_for_the_fleet_with_the_releases_environment(machine, live):
+    files = [machine(name).file("/srv/tools/shared/data/migrations") for name in HOSTS]
+    assert [file.content_string for file in files if file.exists] == [f"{live('twelve')['release']} red as toolsmith\n"]
 
 
 @every_host
