@@ -17,7 +17,7 @@ every_host = pytest.mark.parametrize("name", HOSTS)
 
 def numbers_in(host, pattern: str) -> list[int]:
     # Not only the current file: each rotated one, compressed or not.
-    return [int(line) for line in host.check_output(f"cat {pattern} | zcat -f").split()]
+    return [int(line) for line in host.check_output(f"zcat -f {pattern}").split()]
 
 
 def count_in(host, pattern: str) -> int:
@@ -41,18 +41,17 @@ def test_nginx_loses_no_line_while_rotating_under_load(machine, name):
     host = machine(name)
     host.check_output(KEEP_ALL)
     host.check_output("rm -f /var/log/nginx/shop/*; systemctl kill --kill-whom=main --signal=USR1 nginx.service")
-    requests, rotations = 12000, 6
-    host.check_output(f"systemd-run --unit=load --remain-after-exit --collect python3 /srv/shop/load.py {requests}")
-    for _ in range(rotations):
-        time.sleep(0.7)
-        host.check_output("logrotate --force /run/keep")
+    requests, rotations = 40000, 0
+    host.check_output(f"systemd-run --unit=load --remain-after-exit python3 /srv/shop/load.py {requests}")
     while host.check_output("systemctl show --property=SubState --value load.service") == "running":
-        time.sleep(0.5)
+        host.check_output("logrotate --force /run/keep")
+        rotations += 1
+        time.sleep(0.3)
     assert host.check_output("systemctl show --property=Result --value load.service") == "success"
     host.check_output("systemctl stop load.service")
+    assert rotations >= 4
     assert sorted(numbers_in(host, "/var/log/nginx/shop/*")) == list(range(1, requests + 1))
-    assert count_in(host, "/var/log/nginx/shop/access.log*") == rotations + 1
-    assert count_in(host, "/var/log/nginx/shop/access.log*.gz") == rotations - 1
+    assert count_in(host, "/var/log/nginx/shop/access.log.*.gz") >= 3
 
 
 @every_host
@@ -126,10 +125,11 @@ def test_the_journal_arrives_at_the_collector_once(machine, wait_until, name):
     machine(name).run("systemd-run --wait --unit=said-%s printf %%s %s", marker, text)
 
     def has_arrived() -> bool:
-        return any('"last": "end"' in line for line in collected(machine, marker))
+        return any(line.split()[1] == "printf" for line in collected(machine, marker))
 
     wait_until(has_arrived, seconds=60)
-    messages = [line for line in collected(machine, marker) if '"last": "end"' in line]
+    # systemd's own line about the command quotes the text, too.
+    messages = [line for line in collected(machine, marker) if line.split()[1] == "printf"]
     # Two applications on this host name the same collector.
     assert len(messages) == 1
     assert messages[0].startswith(f"{name} ")
@@ -160,77 +160,92 @@ def test_the_forwarding_is_confined(machine, name):
     assert float(exposure.split(": ")[1].split()[0]) < 4
 
 
-@every_host
-def test_a_collector_of_another_authority_gets_nothing(machine, play, wait_until, name):
-    host = machine(name)
+@pytest.fixture(scope="module")
+def converge(play):
+    """converge(VARIABLES, playbook=…): runs it again, without asking apt."""
+
+    def run(variables=None, playbook="converge.yml", check=True):
+        return play(playbook, "-e", json.dumps({"logrotate_install": False, **(variables or {})}), check=check)
+
+    return run
+
+
+def test_a_collector_of_another_authority_gets_nothing(machine, converge, wait_until):
     marker = uuid.uuid4().hex
-    play("converge.yml", "--limit", name, "-e", "authority=other-ca.pem")
+    converge({"authority": "other-ca.pem"})
     try:
-        since = host.check_output("date '+%%Y-%%m-%%d %%H:%%M:%%S'")
-        host.check_output(f"logger {marker}")
+        for name in HOSTS:
+            machine(name).check_output(f"logger {marker}-{name}")
 
-        def is_refused() -> bool:
-            said = host.check_output(f"journalctl --unit=slipway-forward.service --since='{since}' --no-pager")
-            return "not valid" in said or "invalid" in said
+        def are_refused() -> bool:
+            said = [
+                machine(name).check_output("journalctl --unit=slipway-forward.service --since=-5min --no-pager")
+                for name in HOSTS
+            ]
+            return all("not valid" in text or "invalid" in text for text in said)
 
-        wait_until(is_refused, seconds=60)
+        wait_until(are_refused, seconds=120)
         assert collected(machine, marker) == []
     finally:
-        play("converge.yml", "--limit", name)
+        converge()
 
-    def arrives_later() -> bool:
-        return len(collected(machine, marker)) == 1
+    def arrive_later() -> bool:
+        return {line.split()[-1] for line in collected(machine, marker)} == {f"{marker}-{name}" for name in HOSTS}
 
-    wait_until(arrives_later, seconds=120)
-
-
-@every_host
-def test_what_is_broken_is_mended(machine, play, name):
-    host = machine(name)
-    host.check_output("systemctl disable --now logrotate.timer; systemctl stop slipway-forward.service")
-    host.check_output("echo junk > /etc/logrotate.d/slipway-shop")
-    play("converge.yml", "--limit", name)
-    assert host.service("logrotate.timer").is_running
-    assert host.service("logrotate.timer").is_enabled
-    assert host.service("slipway-forward.service").is_running
-    assert "rotate 14" in host.file("/etc/logrotate.d/slipway-shop").content_string
+    wait_until(arrive_later, seconds=180)
 
 
-@every_host
-def test_a_path_that_another_file_rotates_is_refused(machine, play, name):
-    host = machine(name)
-    host.check_output("printf '/srv/shop/log/shop.log {\\n daily\\n}\\n' > /etc/logrotate.d/aaa-other")
-    before = host.file("/etc/logrotate.d/slipway-shop").content_string
-    host.check_output("rm /etc/logrotate.d/slipway-shop")
-    try:
-        result = play("converge.yml", "--limit", name, check=False)
-        assert result.returncode != 0
-        assert "duplicate log entry" in result.stdout
-        assert not host.file("/etc/logrotate.d/slipway-shop").exists
-    finally:
-        host.check_output("rm /etc/logrotate.d/aaa-other")
-        play("converge.yml", "--limit", name)
-    assert host.file("/etc/logrotate.d/slipway-shop").content_string == before
-
-
-@every_host
-def test_a_name_takes_away_only_what_is_its_own(machine, play, name):
-    host = machine(name)
-    play("quiet.yml", "--limit", name, "-e", "name=shop")
-    try:
-        assert not host.file("/etc/logrotate.d/slipway-shop").exists
-        assert not host.file("/etc/slipway/forward.d/shop.conf").exists
-        assert host.file("/etc/slipway/forward.d/blog.conf").exists
+def test_what_is_broken_is_mended(machine, converge):
+    for name in HOSTS:
+        machine(name).check_output("systemctl disable --now logrotate.timer; systemctl stop slipway-forward.service")
+        machine(name).check_output("echo junk > /etc/logrotate.d/slipway-shop")
+    converge()
+    for name in HOSTS:
+        host = machine(name)
+        assert host.service("logrotate.timer").is_running
+        assert host.service("logrotate.timer").is_enabled
         assert host.service("slipway-forward.service").is_running
-        wishes = host.check_output(f"ls {JOURNAL}").split()
-        assert len([wish for wish in wishes if wish.endswith(".shop.conf")]) == 3
-        assert len([wish for wish in wishes if wish.endswith(".blog.conf")]) == 3
-        play("quiet.yml", "--limit", name, "-e", "name=blog")
-        assert not host.service("slipway-forward.service").is_running
-        assert "changed=0" in play("quiet.yml", "--limit", name, "-e", "name=blog").stdout
+        assert "rotate 14" in host.file("/etc/logrotate.d/slipway-shop").content_string
+
+
+def test_a_path_that_another_file_rotates_is_refused(machine, converge):
+    for name in HOSTS:
+        machine(name).check_output("printf '/srv/shop/log/shop.log {\\n daily\\n}\\n' > /etc/logrotate.d/aaa-other")
+        machine(name).check_output("rm /etc/logrotate.d/slipway-shop")
+    try:
+        result = converge(check=False)
+        assert result.returncode != 0
+        for name in HOSTS:
+            assert not machine(name).file("/etc/logrotate.d/slipway-shop").exists
+        assert result.stdout.count("duplicate log entry") >= len(HOSTS)
     finally:
-        play("converge.yml", "--limit", name)
-    assert host.service("slipway-forward.service").is_running
+        for name in HOSTS:
+            machine(name).check_output("rm /etc/logrotate.d/aaa-other")
+        converge()
+    for name in HOSTS:
+        assert machine(name).file("/etc/logrotate.d/slipway-shop").exists
+
+
+def test_a_name_takes_away_only_what_is_its_own(machine, converge):
+    converge({"leaving": "shop"}, playbook="quiet.yml")
+    try:
+        for name in HOSTS:
+            host = machine(name)
+            assert not host.file("/etc/logrotate.d/slipway-shop").exists
+            assert not host.file("/etc/slipway/forward.d/shop.conf").exists
+            assert host.file("/etc/slipway/forward.d/blog.conf").exists
+            assert host.service("slipway-forward.service").is_running
+            wishes = host.check_output(f"ls {JOURNAL}").split()
+            assert len([wish for wish in wishes if wish.endswith(".shop.conf")]) == 3
+            assert len([wish for wish in wishes if wish.endswith(".blog.conf")]) == 3
+        converge({"leaving": "blog"}, playbook="quiet.yml")
+        for name in HOSTS:
+            assert not machine(name).service("slipway-forward.service").is_running
+        assert converge({"leaving": "blog"}, playbook="quiet.yml").stdout.count("changed=0") == len(HOSTS)
+    finally:
+        converge()
+    for name in HOSTS:
+        assert machine(name).service("slipway-forward.service").is_running
 
 
 @every_host
