@@ -26,8 +26,8 @@ as_root() {
 install_packages() {
     local why=$1
     shift
-    have apt-get || die "$why needs $*: install them with this system's package manager, then run this again."
-    can_be_root || die "$why needs $*: run 'sudo apt-get install $*', then run this again."
+    have apt-get || die "$why needs the packages $*: install them with this system's package manager, then run this again."
+    can_be_root || die "$why needs the packages $*: run 'sudo apt-get install $*', then run this again."
     say "installing $* ($why)"
     {
         as_root apt-get update -qq
