@@ -34,6 +34,10 @@ class RedisError(Exception):
     """What a server answered instead of doing what it was told."""
 
 
+class NotRedisError(RedisError):
+    """Whoever answers isn't a Redis server."""
+
+
 class Server(Protocol):
     """Whatever takes a command and gives its reply."""
 
@@ -69,7 +73,7 @@ class Connection:
     def _reply(self) -> Reply:
         line = self._stream.readline()
         if not line.endswith(b"\r\n"):
-            raise RedisError("the server closed the connection")
+            raise NotRedisError("the server closed the connection")
         kind, rest = line[:1], line[1:-2].decode(errors="replace")
         if kind == b"+":
             return rest
@@ -81,7 +85,7 @@ class Connection:
             return None if rest == "-1" else self._stream.read(int(rest) + 2)[:-2].decode(errors="replace")
         if kind == b"*":
             return None if rest == "-1" else [self._reply() for _element in range(int(rest))]
-        raise RedisError(f"this isn't Redis: it answered {line[:40]!r}")
+        raise NotRedisError(f"this isn't Redis: it answered {line[:40]!r}")
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,8 @@ def log_in(server: Server, passwords: Iterable[str]) -> bool:
             if password:
                 server.command("AUTH", password)
             server.command("PING")
+        except NotRedisError:
+            raise
         except RedisError:
             continue
         return True

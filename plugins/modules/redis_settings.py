@@ -150,6 +150,7 @@ from ansible_collections.slipway.stack.plugins.module_utils import _fragments
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._redis import (
     Connection,
+    NotRedisError,
     Outcome,
     RedisError,
     User,
@@ -217,13 +218,19 @@ def look_at_packaged_service() -> str:
     with connection(("127.0.0.1", port)) as server:
         if server is None or not configuration:
             return "absent"
-        password = configuration.get("requirepass", "")
-        if not log_in(server, [password, ""]):
-            # A password that isn't in its file: one of our own instances, or a server that someone takes care of.
-            return "absent" if registered_port(port) else "in_use"
-        if configuration_file(server) != PACKAGED_CONFIGURATION:
+        try:
+            return state_of_packaged_service(server, configuration.get("requirepass", ""), port)
+        except NotRedisError:
             return "absent"
-        return "in_use" if count_keys(server) else "idle"
+
+
+def state_of_packaged_service(server: Connection, password: str, port: int) -> str:
+    if not log_in(server, [password, ""]):
+        # A password that isn't in its file: one of our own instances, or a server that someone takes care of.
+        return "absent" if registered_port(port) else "in_use"
+    if configuration_file(server) != PACKAGED_CONFIGURATION:
+        return "absent"
+    return "in_use" if count_keys(server) else "idle"
 
 
 def registered_port(port: int) -> bool:

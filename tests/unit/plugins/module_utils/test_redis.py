@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._redis import (
     Connection,
+    NotRedisError,
     Outcome,
     RedisError,
     User,
@@ -190,6 +191,15 @@ def test_users_are_left_alone_in_check_mode():
 )
 def test_passwords_are_tried_in_turn(password, known, let_in):
     assert log_in(FakeServer(password=password), known) is let_in
+
+
+def test_whoever_is_not_redis_is_asked_only_once():
+    class Stranger:
+        def command(self, *words):
+            raise NotRedisError(words[0])
+
+    with pytest.raises(NotRedisError, match="AUTH"):
+        log_in(Stranger(), ["secret", ""])
 
 
 def test_reports_of_a_server_are_read():
