@@ -43,7 +43,7 @@ show_what_to_try() {
   The host is the container $host:
 
     docker exec -it $host bash
-    ansible-playbook playbooks/site.yml -i $inventory     # again: nothing changes
+    .venv/bin/ansible-playbook playbooks/site.yml -i $inventory     # again: nothing changes
 
   'make demo-stop' removes it.
 EOF
@@ -58,7 +58,7 @@ start() {
     [ -s "$secrets" ] || write_secrets
     ansible-playbook playbooks/site.yml -i "$inventory"
     answers || die "the play ended well, but $host does not answer on port $port: see 'docker logs $host'"
-    say "bare to serving in $((SECONDS - started)) s"
+    say "serving after $((SECONDS - started)) s"
     show_what_to_try
 }
 
