@@ -51,7 +51,7 @@ applications:
   type: dict
   returned: success
   sample:
-    shop: {ports: [8000, 8050], user: shop, uid: 1000, root: /srv/shop, memory_mb: 600}
+    shop: {ports: [8000, 8050], user: shop, root: /srv/shop, memory_mb: 600}
 listening:
   description: The listening TCP sockets with their processes and systemd units.
   type: list
