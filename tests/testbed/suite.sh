@@ -41,7 +41,7 @@ unit_stage() {
     local numbers
     rm -f "$build/unit.xml"
     stage unit "$testbed/unit.sh" || true
-    if numbers=$(python3 - "$build/unit.xml" <<'EOF'
+    if [ -s "$build/unit.xml" ] && numbers=$(python3 - "$build/unit.xml" <<'EOF'
 import sys
 import xml.etree.ElementTree as tree
 
