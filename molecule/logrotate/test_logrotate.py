@@ -217,7 +217,7 @@ def test_a_path_that_another_file_rotates_is_refused(machine, converge):
         assert result.returncode != 0
         for name in HOSTS:
             assert not machine(name).file("/etc/logrotate.d/slipway-shop").exists
-        assert result.stdout.count("duplicate log entry") >= len(HOSTS)
+        assert (result.stdout + result.stderr).count("duplicate log entry") >= len(HOSTS)
     finally:
         for name in HOSTS:
             machine(name).check_output("rm /etc/logrotate.d/aaa-other")
