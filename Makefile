@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all bench soak clean
+.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all bench clean
 SHELL := /bin/bash
 bed := tests/testbed
 
@@ -42,9 +42,6 @@ molecule-all: setup images ## All scenarios, two at a time
 
 bench: setup images ## Seconds from bare to serving, beside a plain shell script
 	@tests/bench/converge.sh
-
-soak: setup images ## Long load on the demo host
-	@tests/bench/soak.sh
 
 clean: ## Remove hosts, images' cache, environments and build results
 	@$(bed)/clean.sh

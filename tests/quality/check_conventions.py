@@ -23,6 +23,7 @@ EVASIONS = {
     "a list of rules not to apply": re.compile(r"^\s*(skip|warn)_list:"),
     "a skipped test": re.compile(r"pytest\.mark\.(skip|xfail)|pytest\.skip\("),
 }
+PUBLISHED_FACTS = r"(?m)^Facts that the role sets for later plays:(.*)$"
 MENTIONS_GROUPS = re.compile(r"""\bgroups\s*[\[.|]|\bgroup_names\b|["']groups["']""")
 IDENTIFIER = re.compile(r"(?<![\w.])_*[a-z][a-z0-9_]*\b")
 MANAGED_FIRST = re.compile(r"(#!.*\n)?\{\{\s*ansible_managed\s*\|\s*comment")
@@ -80,14 +81,22 @@ def template_problems(project: Path) -> Iterator[str]:
 def task_problems(project: Path) -> Iterator[str]:
     for role in _roles(project):
         prefix = f"__{role.name}_"
+        published = _published_facts(role)
         for folder in ("tasks", "handlers"):
             for path in sorted((role / folder).rglob("*.yml")):
                 for task in _tasks(check_argument_specs.load(path)):
-                    for problem in _one_task_problems(task, prefix):
+                    for problem in _one_task_problems(task, prefix, published):
                         yield f"{path.relative_to(project)}: {problem}"
 
 
-def _one_task_problems(task: dict[str, Any], prefix: str) -> Iterator[str]:
+def _published_facts(role: Path) -> set[str]:
+    """The facts that a role's README says it sets for later plays."""
+    readme = role / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    return {name for line in re.findall(PUBLISHED_FACTS, text) for name in IDENTIFIER.findall(line)}
+
+
+def _one_task_problems(task: dict[str, Any], prefix: str, published: set[str]) -> Iterator[str]:
     if not task.get("name"):
         yield f"a task has no name: {_shown(task)}"
     registered = task.get("register")
@@ -95,8 +104,8 @@ def _one_task_problems(task: dict[str, Any], prefix: str) -> Iterator[str]:
         yield f"{registered} is registered: name it {prefix}…"
     facts = task.get("ansible.builtin.set_fact", {})
     for fact in facts if isinstance(facts, dict) else ():
-        if fact != "cacheable" and not fact.startswith(prefix):
-            yield f"{fact} is set as a fact: name it {prefix}…"
+        if fact != "cacheable" and not fact.startswith(prefix) and fact not in published:
+            yield f"{fact} is set as a fact: name it {prefix}…, or list it in the README as set for later plays"
 
 
 def wiring_problems(project: Path) -> Iterator[str]:
