@@ -194,7 +194,7 @@ def _read_rule(fields: list[str], family: int) -> Rule:
     if len(fields) >= _FIELDS_WITH_APPLICATIONS - 1:
         application = " ".join(name.replace("%20", " ") for name in fields[6:8] if name != "-")
     has_direction = len(fields) in (_FIELDS_WITHOUT_APPLICATIONS, _FIELDS_WITH_APPLICATIONS)
-    direction, _, interface = (fields[-1] if has_direction else "in").partition("_")
+    direction, _separator, interface = (fields[-1] if has_direction else "in").partition("_")
     return Rule(
         family=family,
         action=action.removeprefix("route:").partition("_")[0],
@@ -242,7 +242,7 @@ def plain_ip(text: str) -> str:
 
 def _holds_port(ports: str, port: int) -> bool:
     for part in ports.split(","):
-        first, _, last = part.partition(":")
+        first, _separator, last = part.partition(":")
         if part == "any" or int(first) <= port <= int(last or first):
             return True
     return False

@@ -38,7 +38,7 @@ def rule_lines(*lines: str, family: int = 4) -> Firewall:
     """A firewall that stands, with rules as ufw keeps them; `#` sets off a comment."""
     text = ""
     for line in lines:
-        fields, _, comment = line.partition(" # ")
+        fields, _separator, comment = line.partition(" # ")
         text += f"### tuple ### {fields}{encoded(comment)}\n"
     return Firewall(
         installed=True,
