@@ -39,6 +39,14 @@ def _variable_files(role: str) -> list[str]:
     ]
 
 
+def _defaults(role: str, loader: t.Any) -> dict[str, t.Any]:
+    """Read what a role defines by itself, as templates."""
+    values: dict[str, t.Any] = {}
+    for path in _variable_files(role):
+        values.update(loader.load_from_file(path, trusted_as_template=True) or {})
+    return values
+
+
 class Inventory:
     """The hosts' variables, each completed by the role's default where the inventory says nothing."""
 
@@ -48,11 +56,9 @@ class Inventory:
         self.groups = {group: list(variables["groups"].get(group, [])) for group in GROUPS}
         self.options = {role: _role_options(role) for role in (*GROUPS, *EVERYWHERE)}
         self.known = {name: option for options in self.options.values() for name, option in options.items()}
-        self._defaults: dict[str, t.Any] = {}
-        for role in self.options:
-            for path in _variable_files(role):
-                self._defaults.update(loader.load_from_file(path, trusted_as_template=True) or {})
-        self._templars: dict[str, t.Any] = {}
+        self._owner = {name: role for role, options in self.options.items() for name in options}
+        self._defaults = {role: _defaults(role, loader) for role in self.options}
+        self._templars: dict[tuple[str, str], t.Any] = {}
 
     @property
     def hosts(self) -> list[str]:
@@ -69,10 +75,12 @@ class Inventory:
 
     def value(self, host: str, name: str) -> t.Any:
         """A variable as the role will see it; raises AnsibleUndefinedVariable."""
-        if host not in self._templars:
-            available = self._defaults | dict(self._hostvars.raw_get(host)) | {"hostvars": self._hostvars}
-            self._templars[host] = self._templar.copy_with_new_env(available_variables=available)
-        templar = self._templars[host]
+        # A role sees its own defaults, and never another's.
+        role = self._owner.get(name, "")
+        if (host, role) not in self._templars:
+            available = self._defaults.get(role, {}) | dict(self._hostvars.raw_get(host)) | {"hostvars": self._hostvars}
+            self._templars[host, role] = self._templar.copy_with_new_env(available_variables=available)
+        templar = self._templars[host, role]
         return templar.template(templar.available_variables.get(name))
 
     def lost_names(self) -> list[str]:
