@@ -25,7 +25,7 @@ def files_of(host):
         ({"cache_changes": {"maxmemory": "400mb"}}, "set it to at least one and a half times maxmemory"),
         ({"cache_changes": {"policy": "never"}}, "never"),
         ({"cache_changes": {"pasword": "x"}}, "pasword"),
-        ({"cache_changes": {"settings": {"port": 1}}}, "settings in redis_instances holds port"),
+        ({"cache_changes": {"settings": {"port": 1}}}, "settings of shop-cache in redis_instances holds port"),
     ],
 )
 def test_bad_input_is_refused_with_the_mend(machine, play, variables, sentence):
