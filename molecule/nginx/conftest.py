@@ -72,6 +72,7 @@ def refusal(play):
     def run(playbook, *options):
         result = play(playbook, *options, check=False)
         assert result.returncode != 0, result.stdout
-        return result.stdout + result.stderr
+        # Long messages are wrapped.
+        return " ".join((result.stdout + result.stderr).split())
 
     return run
