@@ -67,5 +67,5 @@ def test_stopping_the_unit_leaves_no_child_on_the_port(machine):
     assert machine(HOST).service(unit).is_running
     machine(HOST).check_output(f"systemctl stop {unit}")
     assert machine(HOST).check_output("ss -Hltn 'sport = :8000'") == ""
-    assert machine(HOST).run("pgrep -f 'mlflow.server'").rc == 1
+    assert machine(HOST).run("pgrep -u mlflow").rc == 1
     machine(HOST).check_output(f"systemctl start {unit}")
