@@ -159,7 +159,7 @@ def main() -> None:
         f"{'':8}{'first':>9}{'floor':>9}{'ratio':>8}{'second':>9}{'changed':>9}{'tasks':>12}   ({IMAGE}, {RUNS} runs)"
     )
     for connection in ("ssh", "docker"):
-        row = median([measure(connection) for _ in range(RUNS)])
+        row = median([measure(connection) for _run in range(RUNS)])
         result[connection] = row
         print(
             f"{connection:8}{row['first_s']:>7} s{row['floor_s']:>7} s{row['first_s'] / row['floor_s']:>8.2f}"

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Kill routed processes that run but have stopped to answer, so that systemd starts them again.
 
 Any answer will do, whatever its status: a process that says it is degraded is alive. It is dead when it gave none,

@@ -36,7 +36,7 @@ class Recorder(Worker):
         return self.react(words, folder)  # type: ignore[attr-defined,no-any-return]
 
     def installs(self) -> list[list[str]]:
-        return [words[5:] for words, *_ in self.calls if words[1:3] == ["pip", "install"]]  # type: ignore[attr-defined]
+        return [words[5:] for words, *_rest in self.calls if words[1:3] == ["pip", "install"]]  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_commands_run_where_and_with_what_they_were_told(layout: Layout, tmp_pat
     command = {"command": "npm ci", "directory": "front", "environment": {"A": 1}}
     recipe = replace(RECIPE, commands=[command], environment={"B": "2"})
     worker = run_build(layout, tmp_path, recipe, {"front/package.json": ""})
-    words, folder, environment, _ = next(call for call in worker.calls if call[0][-1] == "npm ci")  # type: ignore[attr-defined]
+    words, folder, environment, _stdin = next(call for call in worker.calls if call[0][-1] == "npm ci")  # type: ignore[attr-defined]
     assert words[:2] == ["/bin/sh", "-c"]
     assert folder == layout.release("1") / "source" / "front"
     assert (environment["A"], environment["B"]) == ("1", "2")
@@ -124,7 +124,7 @@ def test_commands_run_where_and_with_what_they_were_told(layout: Layout, tmp_pat
 def test_a_file_of_configuration_is_not_on_a_command_line(layout: Layout, tmp_path: Path) -> None:
     recipe = replace(RECIPE, files=[{"path": "settings.ini", "content": "password", "mode": "0600"}])
     worker = run_build(layout, tmp_path, recipe)
-    words, _, _, stdin = next(call for call in worker.calls if "write" in call[0])  # type: ignore[attr-defined]
+    words, _folder, _environment, stdin = next(call for call in worker.calls if "write" in call[0])  # type: ignore[attr-defined]
     assert stdin == "password"
     assert "password" not in words
     assert "0600" in words
