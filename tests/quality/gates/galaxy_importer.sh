@@ -8,14 +8,13 @@ venv=$root/.venvs/galaxy
 importer() {
     local tarball
     exclusively galaxy "$root/tests/quality/venv.sh" "$venv" "$(development_venv)/bin/python" galaxy
-    # Beside its dependencies, so that a module of theirs isn't taken for a misspelling.
-    tarball=$("$root/tests/quality/build_tarball.sh" "$quality/importer-collections")
+    tarball=$("$root/tests/quality/build_tarball.sh")
     cd "$quality"
     # It fails on little; what it warns of is what a reader of the collection's page would see.
     PATH=$venv/bin:$PATH GALAXY_IMPORTER_CONFIG=$root/.config/galaxy-importer.cfg \
-        ANSIBLE_COLLECTIONS_PATH=$quality/importer-collections \
         python -m galaxy_importer.main "$tarball" 2>&1 | tee importer.log
-    if grep -E '^(WARNING|ERROR)' importer.log; then return 1; fi
+    # It lints without the dependencies, so it can't resolve their modules; the gate ansible_lint, which has them, does.
+    if grep -E '^(WARNING|ERROR)' importer.log | grep -vE "\[unknown-module\].*'(community|ansible)\."; then return 1; fi
 }
 
 gate galaxy-importer importer
