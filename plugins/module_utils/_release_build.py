@@ -11,7 +11,6 @@ import glob
 import os
 import pwd
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils._command import run_bounded
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, now, write_json
 from ansible_collections.slipway.stack.plugins.module_utils._release_index import index_environment
@@ -80,9 +80,7 @@ def install_uv(version: str) -> Path:
     command = [_SYSTEM_PYTHON, "-m", "pip", "install", *options, "--target", scratch, f"uv=={version}"]
     environment = {**os.environ, "PYTHONPATH": wheels[-1], "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
-        )
+        done = run_bounded(command, env=environment, capture_output=True, text=True, timeout=_INSTALL_SECONDS)
         if done.returncode != 0:
             raise StackError(
                 f"uv {version} can't be installed from the host's package index:\n{last_lines(done.stderr)}"

@@ -17,11 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.slipway.stack.plugins.module_utils._command import run_bounded
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 
 _TAIL_LINES = 40
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON = re.compile(r"(?:UV|PIP|SSL_CERT)_\w+|(?:https?|no|all|HTTPS?|NO|ALL)_(?:proxy|PROXY)|NODE_EXTRA_CA_CERTS")
+# systemd kills what is left of a scope after 90 seconds.
+_STOP_SECONDS = 120
 _LITTLE_WEIGHT = ("--property=CPUWeight=20", "--property=IOWeight=20")
 _NICE = ("nice", "-n", "10")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -64,7 +67,7 @@ class Worker:
         ]
         seconds = max(1.0, self.deadline - time.monotonic())
         try:
-            done = subprocess.run(
+            done = run_bounded(
                 command,
                 cwd=folder,
                 env=self.environment(extra),
@@ -76,14 +79,13 @@ class Worker:
                 timeout=seconds,
                 pass_fds=[self.lock],
                 umask=0o022,
-                check=False,
             )
         except subprocess.TimeoutExpired as error:
-            subprocess.run(["systemctl", "stop", f"{scope}.scope"], check=False)
+            run_bounded(["systemctl", "stop", f"{scope}.scope"], timeout=_STOP_SECONDS)
             raise failure(words, "took too long and was ended", _text(error.stdout)) from error
         if done.returncode != 0:
             raise failure(words, f"failed with exit status {done.returncode}", done.stdout)
-        return done.stdout
+        return str(done.stdout)
 
 
 def service_command(

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.slipway.stack.plugins.module_utils._command import run_bounded
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._source_tree import (
     directory_digest,
@@ -192,8 +193,8 @@ class Git:
             # protocol.file.allow: a repository on this machine may have submodules on this machine.
             command = ["git", "-c", "safe.directory=*", "-c", "protocol.file.allow=always", *arguments]
             try:
-                done = subprocess.run(
-                    command, cwd=folder, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+                done = run_bounded(
+                    command, cwd=folder, env=environment, capture_output=True, text=True, timeout=seconds
                 )
             except FileNotFoundError as error:
                 raise StackError("git isn't installed on the controller: install it there.") from error
@@ -203,7 +204,7 @@ class Git:
             raise StackError(
                 f"{self._shown} can't be read: {_last_line(without_credentials(done.stderr), arguments[0])}"
             )
-        return done.stdout
+        return str(done.stdout)
 
 
 def _newest_tags(references: Mapping[str, str]) -> str:
@@ -264,7 +265,7 @@ def _tracked_by_git(path: Path) -> list[str] | None:
     """The files that git would consider, so that what .gitignore names isn't shipped; None outside of a work tree."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        done = subprocess.run(command, cwd=path, capture_output=True, check=False)
+        done = run_bounded(command, cwd=path, capture_output=True, timeout=_LOOKUP_SECONDS)
     except FileNotFoundError:
         return None
     if done.returncode != 0 or not done.stdout:
@@ -357,7 +358,7 @@ def published_versions(name: str) -> list[str]:
     pip = [sys.executable, "-m", "pip"]
     command = [*pip, "index", "versions", "--ignore-requires-python", "--pre", "--disable-pip-version-check", name]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_LOOKUP_SECONDS, check=False)
+        done = run_bounded(command, capture_output=True, text=True, timeout=_LOOKUP_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return []
     match = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
