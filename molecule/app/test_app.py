@@ -111,7 +111,7 @@ def test_odd_values_reach_the_process_as_they_were_written(asked, name):
 def test_secrets_are_for_root_alone_and_on_no_command_line(machine, name):
     host = machine(name)
     files = host.check_output("find /etc/slipway -name '*.env'").splitlines()
-    assert len(files) == 3
+    assert len(files) == 4
     assert {(host.file(path).user, host.file(path).mode) for path in files} == {("root", 0o600)}
     assert host.file("/etc/slipway/tools/releases").mode == 0o700
     lines = host.check_output("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")
