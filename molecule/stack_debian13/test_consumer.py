@@ -16,10 +16,10 @@ def run(*command):
 
 
 def test_the_collection_in_use_is_the_installed_tarball():
-    listed = json.loads(run("ansible-galaxy", "collection", "list", "slipway.stack", "--format", "json").stdout)
-    first = Path(next(iter(listed)))
-    assert first.is_relative_to(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-    installed = {path.name for path in (first / "slipway" / "stack").iterdir()}
+    documented = json.loads(run("ansible-doc", "--type", "module", "slipway.stack.files", "--json").stdout)
+    in_use = Path(documented["slipway.stack.files"]["doc"]["filename"]).parents[2]
+    assert in_use.is_relative_to(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+    installed = {path.name for path in in_use.iterdir()}
     assert {"meta", "plugins", "roles", "playbooks", "MANIFEST.json"} <= installed
     assert not installed & {"molecule", "tests", "examples", "inventories", "Makefile"}
 
