@@ -6,4 +6,4 @@ set -euo pipefail
 cd "$root"
 [ -x .venv/bin/pytest ] || die "the development environment isn't there yet: run 'make setup' first."
 export PATH=$root/.venv/bin:$PATH ANSIBLE_COLLECTIONS_PATH=$root/.collections
-exec pytest -q tests/unit --junit-xml "$build/unit.xml" "$@"
+exec pytest -q tests/unit tests/load --junit-xml "$build/unit.xml" "$@"
