@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all bench clean
+.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all soak bench bench-rollout clean
 SHELL := /bin/bash
 bed := tests/testbed
 
@@ -40,8 +40,14 @@ molecule: setup images ## One scenario: make molecule SCENARIO=nginx
 molecule-all: setup images ## All scenarios, two at a time
 	@$(bed)/scenarios.sh
 
+soak: setup images ## What takes hours: five upgrades in a row, a kill at each step, ten quiet minutes
+	@SOAK=1 $(bed)/scenarios.sh upgrade fleet
+
 bench: setup images ## Seconds from bare to serving, beside a plain shell script
 	@tests/bench/converge.sh
+
+bench-rollout: setup images ## Failed requests of a rollout, beside a plain restart
+	@tests/bench/rollout.sh
 
 clean: ## Remove hosts, images' cache, environments and build results
 	@$(bed)/clean.sh

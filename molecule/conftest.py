@@ -11,7 +11,8 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -196,5 +197,56 @@ def play() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
         assert not check or result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
         return result
+
+    return run
+
+
+class Load:
+    """What a load on the service met, once it has ended."""
+
+    result: dict[str, Any]
+
+    def assert_nothing_failed(self) -> None:
+        result = self.result
+        seen = {
+            key: result[key]
+            for key in ("requests", "failures", "examples", "websockets", "streams", "uploads", "posts")
+        }
+        assert result["requests"] > 0
+        assert result["failed"] == 0, seen
+        assert result["uploads"]["failed"] == 0, seen
+        assert result["posts"]["verified"], seen
+        assert (result["posts"]["lost"], result["posts"]["doubled"]) == (0, 0), seen
+        assert (result["websockets_cut"], result["streams_cut"]) == (0, 0), seen
+
+
+@pytest.fixture(scope="session")
+def load(client: testinfra.host.Host, wait_until: Callable[..., None]) -> Callable[..., Any]:
+    """load(URL, at=[HOST...]): visitors of every kind from the client (tests/load) while its block runs.
+
+    There are 100 requests a second by `make soak`, and fewer by `make test`, where hosts share their cores with others.
+    """
+    docker(
+        "cp", str(Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "tests" / "load"), f"{container_of('client')}:/opt/"
+    )
+
+    @contextmanager
+    def run(url: str, at: list[str], rate: int = 100 if "SOAK" in os.environ else 25) -> Iterator[Load]:
+        folder = client.check_output("mktemp -d")
+        addresses = ",".join(client.check_output("getent ahostsv4 %s | head -1 | cut -d' ' -f1", host) for host in at)
+        options = f"--url {url} --at {addresses} --rate {rate} --seconds 900"
+        files = f"--stop-file {folder}/stop --out {folder}/result.json --events {folder}/events.jsonl"
+        docker(
+            *("exec", "--detach", "--workdir", "/opt", container_of("client")),
+            *("sh", "-c", f"python3 -m load {options} {files} >{folder}/log 2>&1"),
+        )
+        wait_until(lambda: "load: started" in client.run("cat %s/log", folder).stdout, seconds=30)
+        visitors = Load()
+        try:
+            yield visitors
+        finally:
+            client.check_output("touch %s/stop", folder)
+            wait_until(lambda: client.file(f"{folder}/result.json").exists, seconds=60)
+            visitors.result = json.loads(client.file(f"{folder}/result.json").content_string)
 
     return run

@@ -277,7 +277,7 @@ def test_a_broken_release_leaves_the_live_one_alone_and_says_why(machine, play, 
     result = play("tools.yml", "--limit", "twelve", "-e", "scenario_version=v3", check=False)
     assert result.returncode != 0
     said = one_line(result)
-    assert "Slot green goes on serving as before." in said
+    assert "v2 goes on serving as before." in said
     assert "this release is broken on purpose" in said
     assert PASSWORD not in said
     assert live("twelve") == before

@@ -28,7 +28,7 @@ def names_for_programs(client, address):
 def blue_again(machine):
     yield
     for each in HOSTS:
-        machine(each).run("rm -f /var/lib/slipway/slots/shop.green")
+        machine(each).run("rm -f /var/lib/slipway/slots/shop.green /run/slipway/slots/shop.*")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,12 @@ BLOG = "https://blog.example"
 HOSTS = ("twelve", "thirteen")
 
 
+def told_by(curl, name):
+    """The live slot and the percentage of a canary, as nginx's workers see them."""
+    told = curl(f"{SHOP}/.slipway/slot", at=name).json()
+    return told["slot"], told["canary"]
+
+
 def test_a_switch_moves_one_site_at_once_and_the_workers_say_so(play, curl, name):
     before = curl(f"{SHOP}/.slipway/slot", at=name).json()
     play("switch.yml", "--limit", name, "-e", "nginx_slot=green")
@@ -80,12 +86,15 @@ def test_a_websocket_stays_where_it_is_when_the_slot_changes(client, machine, pr
     assert said.result() == [f"blue: {number}" for number in range(20)]
 
 
-def test_a_reboot_keeps_the_slot(play, reboot, curl, wait_until):
+def test_a_reboot_keeps_the_slot_and_ends_a_canary(play, reboot, curl, wait_until):
     play("switch.yml", "--limit", "thirteen", "-e", "nginx_slot=green")
+    play("canary.yml", "--limit", "thirteen", "-e", "scenario_percent=50")
+    assert told_by(curl, "thirteen") == ("green", 50)
     reboot("thirteen")
 
     def green_answers():
         return curl(f"{SHOP}/", at="thirteen").headers.get("x-slot") == "green"
 
     wait_until(green_answers, seconds=20)
+    assert told_by(curl, "thirteen") == ("green", 0)
     assert curl(f"{BLOG}/", at="thirteen").headers["x-slot"] == "blue"

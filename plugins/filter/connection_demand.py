@@ -11,7 +11,7 @@ short_description: Sum the database connections that an application may hold
 version_added: 0.1.0
 description:
   - Hosts times instances times worker processes times (pool plus overflow) times two slots for each routed process,
-    plus task workers and their children, plus 10 in reserve.
+    plus task workers and their children, plus singletons, their leases and timers, plus 10 in reserve.
 positional: hosts, pool, overflow
 options:
   _input:

@@ -19,6 +19,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._errors import Stack
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 UNIT_SCHEME = "unit://"
+_SHORTEST_TRY_S = 0.05
 _EXCERPT = 200
 
 
@@ -313,7 +314,8 @@ def watch(
     streak = 0
     while True:
         at = clock() - start
-        timeout = pace.timeout if not samples else min(pace.timeout, pace.deadline - at)
+        # On a busy host a sleep may outlast the deadline.
+        timeout = pace.timeout if not samples else max(min(pace.timeout, pace.deadline - at), _SHORTEST_TRY_S)
         try:
             answer = probe(target, timeout)
         except NoAnswerError as error:

@@ -51,6 +51,7 @@ DEFAULTS: dict[str, t.Any] = {
     "start_timeout": 60,
     "relax": [],
     "overlap": True,
+    "lease": True,
 }
 
 
@@ -132,6 +133,8 @@ def connection_demand(
             children = int(process["concurrency"])
             connections = hosts * count * (children + 1)
             formula = f"{hosts} hosts x {count} instances x ({children} children + 1)"
+        elif process["kind"] == "singleton" and process["lease"]:
+            connections, formula = 2, "1 + 1 lease"
         else:
             connections, formula = 1, "1"
         parts.append({"name": process["name"], "connections": connections, "formula": formula})

@@ -17,7 +17,7 @@ import pwd
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -185,10 +185,30 @@ def gather(layout: Layout, user: str, uid: int) -> dict[str, Any]:
             for slot in SLOTS
         },
         "live": {"slot": "", "release": "", **live},
+        "previous_good": previous_good(read_ledger(layout), live.get("release", ""), {each["id"] for each in complete}),
+        "live_inputs": _live_bundle(layout, live).get("inputs", ""),
+        "live_targets": live_targets(layout, live),
         "units": units,
         "user": user_facts(user, uid),
         "interpreters": interpreters(),
     }
+
+
+def bundle_path(layout: Layout, release: str) -> Path:
+    """Everything that the host needs to run a release in either slot."""
+    return layout.environments / f"{release}.json"
+
+
+def _live_bundle(layout: Layout, live: Mapping[str, Any]) -> dict[str, Any]:
+    return read_json(bundle_path(layout, live["release"])) if live.get("release") else {}
+
+
+def live_targets(layout: Layout, live: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What health_check looks at to tell whether the live release is healthy, its workers included."""
+    slot = _live_bundle(layout, live).get("slots", {}).get(live.get("slot"), {})
+    running = read_json(layout.slot(live["slot"])).get("processes", {}) if slot else {}
+    names = {name for units in running.values() for name in units}
+    return [target for target in slot.get("targets", []) + slot.get("unit_targets", []) if target["name"] in names]
 
 
 def protected_releases(layout: Layout) -> set[str]:
@@ -209,7 +229,7 @@ def prunable(layout: Layout, keep: int) -> list[str]:
 def remove_release(layout: Layout, release_id: str) -> None:
     """The manifest goes first, so that a half-removed release is never taken for a complete one."""
     layout.manifest(release_id).unlink(missing_ok=True)
-    shutil.rmtree(layout.release(release_id))
+    shutil.rmtree(layout.release(release_id), ignore_errors=True)
     for folder in (layout.environments, layout.server_settings):
         for path in glob.glob(f"{glob.escape(str(folder / release_id))}[.-]*"):
             os.unlink(path)
@@ -226,17 +246,55 @@ def append_to_ledger(layout: Layout, entry: dict[str, Any]) -> None:
         os.close(descriptor)
 
 
-def make_live(layout: Layout, slot: str, release_id: str) -> dict[str, Any]:
-    """Record which slot is live, and let `current` show it to people."""
+def read_ledger(layout: Layout) -> list[dict[str, Any]]:
+    """Every line that was written whole, the oldest first."""
+    try:
+        lines = layout.ledger.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    entries = []
+    for line in lines:
+        with contextlib.suppress(json.JSONDecodeError):
+            entries.append(json.loads(line))
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def previous_good(ledger: Iterable[Mapping[str, Any]], live: str, complete: Iterable[str]) -> str:
+    """The release that was live before this one was deployed, and is still there; empty where there's none.
+
+    A rollback deploys nothing: what it left isn't good, and what was before it is found before its release's own entry.
+    """
+    on_disk = set(complete)
+    deployed: list[str] = []
+    undone: list[list[str]] = []
+    for entry in ledger:
+        release, outcome = entry.get("release", ""), entry.get("outcome")
+        if outcome == "live" and release:
+            undone.append(deployed)
+            deployed = [each for each in deployed if each != release] + [release]
+        elif outcome == "rolled back" and release in deployed:
+            undone.append(deployed)
+            deployed = deployed[: deployed.index(release) + 1]
+        elif outcome == "failed" and undone and entry.get("before", {}).get("release") == release:
+            # It was live on this host already when another host failed.
+            deployed = undone.pop()
+    before = deployed[: deployed.index(live)] if live in deployed else []
+    return next((each for each in reversed(before) if each in on_disk), "")
+
+
+def make_live(layout: Layout, slot: str, release_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Record which slot is live and what the inventory wanted then, and let `current` show the release to people."""
     manifest = read_json(layout.manifest(release_id))
     before = read_json(layout.live)
+    stays = before.get("release") == release_id
     live = {
         "slot": slot,
         "release": release_id,
         "version": manifest.get("version", ""),
         "revision": manifest.get("revision", ""),
-        "previous": before.get("release", ""),
+        "previous": before.get("previous" if stays else "release", ""),
         "since": now(),
+        "wanted": dict(wanted),
     }
     write_json(layout.live, live)
     scratch = layout.current.with_name(f".current-{os.getpid()}")

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release
-short_description: Build a release of an application, make it the live one, or record that it failed
+short_description: Build a release of an application
 version_added: 0.1.0
 author:
   - slipway.stack contributors (@slipway)
 description:
-  - With O(state=built), builds one release beside those that run, as the application's user. Once a release is live on
-    the host, builds get little weight on processor and disk. Nothing is done when the release is complete already, and
-    a half-built one is built anew.
-  - With O(state=live), records which slot is live, moves the link C(current), and removes old releases. The live one,
-    the one before it and those that a slot holds are never removed.
-  - With O(state=failed), only writes into the ledger that a release failed.
+  - Builds one release beside those that run, as the application's user. Once a release is live on the host, builds get
+    little weight on processor and disk. Nothing is done when the release is complete already, and a half-built one is
+    built anew.
   - A release is complete once its C(release.json) exists, which is written last.
 extends_documentation_fragment:
   - slipway.stack.attributes
@@ -39,14 +36,10 @@ options:
     description: Name of the release.
     type: str
     required: true
-  state:
-    description: What to reach.
-    type: str
-    choices: [built, live, failed]
-    default: built
   user:
-    description: User who builds. Required with O(state=built).
+    description: User who builds.
     type: str
+    required: true
   home:
     description: Home directory of that user. The default is C(home) in O(root).
     type: path
@@ -176,21 +169,10 @@ options:
     description: What to note in C(release.json), such as version and revision.
     type: dict
     default: {}
-  slot:
-    description: Slot that is live now. Required with O(state=live).
-    type: str
-    choices: [blue, green]
-  keep:
-    description: How many releases to keep.
-    type: int
-    default: 5
-  ledger:
-    description: What to note in the ledger.
-    type: dict
-    default: {}
 seealso:
   - module: slipway.stack.source
   - module: slipway.stack.release_facts
+  - module: slipway.stack.deployment
 """
 
 EXAMPLES = r"""
@@ -205,14 +187,6 @@ EXAMPLES = r"""
       - command: npm ci && npm run build
         directory: frontend
     secrets: ["{{ shop_registry_token }}"]
-
-- name: Make it the live one
-  slipway.stack.release:
-    name: shop
-    root: /srv/shop
-    release: 3f2a9c51d07e
-    state: live
-    slot: green
 """
 
 RETURN = r"""
@@ -223,15 +197,9 @@ path:
   sample: /srv/shop/releases/3f2a9c51d07e
 manifest:
   description: What is known of the release, with the packages of its environment and the seconds of each step.
-  returned: O(state=built), outside check mode
+  returned: outside check mode
   type: dict
   sample: {id: 3f2a9c51d07e, version: v1.4.2, build_seconds: 4.1, packages: [fastapi==0.115.0]}
-removed:
-  description: Old releases that were removed.
-  returned: O(state=live)
-  type: list
-  elements: str
-  sample: [0c5b11d2e3f4]
 output:
   description: Last lines of the command that failed.
   returned: failure of a command
@@ -240,7 +208,6 @@ output:
 """
 
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -248,14 +215,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
-from ansible_collections.slipway.stack.plugins.module_utils._release import (
-    Layout,
-    append_to_ledger,
-    make_live,
-    prunable,
-    read_json,
-    remove_release,
-)
+from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, read_json, remove_release
 from ansible_collections.slipway.stack.plugins.module_utils._release_build import Build, Recipe, install_uv
 from ansible_collections.slipway.stack.plugins.module_utils._release_run import Worker
 
@@ -304,38 +264,11 @@ def build(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> di
             manifest = Build(layout, worker, recipe_from(parameters), install_uv(parameters["uv_version"])).run()
         except StackError:
             if not parameters["keep_failed"]:
-                shutil.rmtree(layout.release(release_id), ignore_errors=True)
+                remove_release(layout, release_id)
             raise
         if parameters["tarball"]:
             Path(parameters["tarball"]).unlink(missing_ok=True)
     return {"changed": True, "manifest": manifest}
-
-
-def go_live(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> dict[str, Any]:
-    release_id, slot = parameters["release"], parameters["slot"]
-    live = read_json(layout.live)
-    moved = (live.get("slot"), live.get("release")) != (slot, release_id) or not layout.current.exists()
-    if moved and not check_mode:
-        if not layout.manifest(release_id).exists():
-            raise StackError(f"release {release_id} isn't complete, so it can't be live: build it first.")
-        make_live(layout, slot, release_id)
-        append_to_ledger(
-            layout, {"outcome": "live", "release": release_id, "slot": slot, "before": live, **parameters["ledger"]}
-        )
-    removed = prunable(layout, parameters["keep"])
-    if not check_mode:
-        for name in removed:
-            remove_release(layout, name)
-    return {"changed": moved or bool(removed), "removed": removed}
-
-
-def note_failure(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> dict[str, Any]:
-    if not check_mode:
-        append_to_ledger(layout, {"outcome": "failed", "release": parameters["release"], **parameters["ledger"]})
-    return {"changed": True}
-
-
-STATES = {"built": build, "live": go_live, "failed": note_failure}
 
 
 def main() -> None:
@@ -344,8 +277,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "root": {"type": "path", "required": True},
             "release": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["built", "live", "failed"], "default": "built"},
-            "user": {"type": "str"},
+            "user": {"type": "str", "required": True},
             "home": {"type": "path"},
             "tarball": {"type": "path"},
             "package": {"type": "str", "default": ""},
@@ -399,16 +331,12 @@ def main() -> None:
             "lock_wait": {"type": "int", "default": 300},
             "keep_failed": {"type": "bool", "default": False},
             "manifest": {"type": "dict", "default": {}},
-            "slot": {"type": "str", "choices": ["blue", "green"]},
-            "keep": {"type": "int", "default": 5},
-            "ledger": {"type": "dict", "default": {}},
         },
-        required_if=[("state", "built", ["user"]), ("state", "live", ["slot"])],
         supports_check_mode=True,
     )
     layout = Layout(module.params["name"], Path(module.params["root"]))
     try:
-        result = STATES[module.params["state"]](module.params, layout, check_mode=module.check_mode)
+        result = build(module.params, layout, check_mode=module.check_mode)
     except StackError as error:
         module.fail_json(msg=str(error), **error.details)
     except OSError as error:

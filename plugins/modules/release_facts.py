@@ -36,6 +36,14 @@ options:
     description: Number that the user shall get; V(0) for 1000 where that is free.
     type: int
     default: 0
+  settings:
+    description: Hash of what this host is told, which is returned as it is, so that one host's is known to the others.
+    type: str
+    default: ""
+  ledger:
+    description: How many of the ledger's last entries to return.
+    type: int
+    default: 0
 seealso:
   - module: slipway.stack.release
 """
@@ -75,6 +83,28 @@ live:
   returned: success
   type: dict
   sample: {slot: blue, release: 3f2a9c51d07e, previous: 0c5b11d2e3f4, version: v1.4.2}
+previous_good:
+  description: The release that was live before the live one was deployed, by the ledger, where it is still there.
+  returned: success
+  type: str
+  sample: 0c5b11d2e3f4
+ledger:
+  description: The ledger's last entries, the oldest first.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{at: '2026-11-23T10:00:00+00:00', outcome: live, release: 3f2a9c51d07e, version: v1.4.2, slot: green}]
+live_inputs:
+  description: What the bundle of the live release was made of, beside the release.
+  returned: success
+  type: str
+  sample: 9f86d081884c7d65
+live_targets:
+  description: What M(slipway.stack.health_check) looks at to tell whether the live release is healthy, workers included.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: shop-web@blue.service, url: "http://127.0.0.1:8000/health"}]
 units:
   description: All unit files of the application, timers included.
   returned: success
@@ -86,6 +116,11 @@ user:
   returned: success
   type: dict
   sample: {name: shop, exists: true, uid: 1000}
+settings:
+  description: O(settings).
+  returned: success
+  type: str
+  sample: 9f86d081884c7d65
 interpreters:
   description: Versions of Python that the host has.
   returned: success
@@ -98,7 +133,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, gather
+from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, gather, read_ledger
 
 
 def main() -> None:
@@ -108,15 +143,19 @@ def main() -> None:
             "root": {"type": "path", "required": True},
             "user": {"type": "str"},
             "uid": {"type": "int", "default": 0},
+            "settings": {"type": "str", "default": ""},
+            "ledger": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     name = module.params["name"]
+    layout, entries = Layout(name, Path(module.params["root"])), module.params["ledger"]
     try:
-        facts = gather(Layout(name, Path(module.params["root"])), module.params["user"] or name, module.params["uid"])
+        facts = gather(layout, module.params["user"] or name, module.params["uid"])
+        facts["ledger"] = read_ledger(layout)[-entries:] if entries else []
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(changed=False, **facts)
+    module.exit_json(changed=False, settings=module.params["settings"], **facts)
 
 
 if __name__ == "__main__":

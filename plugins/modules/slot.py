@@ -14,6 +14,8 @@ description:
   - A site that the role P(slipway.stack.nginx#role) made sends its requests to the slot blue, or to the slot green while
     a flag file exists. nginx looks for the flag at each request, so nothing is reloaded and no connection is closed.
   - The flag is created and removed in one step and outlives a reboot.
+  - While there is a canary, a share of the clients gets the slot that isn't live, each of them always the same one. A switch
+    ends it, and no client is sent back meanwhile. A reboot ends it too, since what runs in that slot isn't started again.
 extends_documentation_fragment:
   - slipway.stack.attributes
 attributes:
@@ -29,15 +31,30 @@ options:
   state:
     description:
       - The slot that new requests shall go to.
-      - With V(query), nothing changes, and the slot is returned.
+      - With V(query), it stays as it is, and is returned.
     type: str
     choices: [query, blue, green]
     default: query
+  canary:
+    description:
+      - Share of the clients, in per cent, that gets the slot that isn't live. V(0) ends a canary.
+      - Left out, a canary goes on as it is, except when O(state) changes the live slot, which ends it.
+    type: int
+    choices: [0, 1, 5, 10, 25, 50]
   directory:
     description: Where the flags are.
     type: path
     default: /var/lib/slipway/slots
+  canary_directory:
+    description: Where the flags of canaries are, which do not outlive a reboot.
+    type: path
+    default: /run/slipway/slots
+  sites:
+    description: Where the configurations of sites are.
+    type: path
+    default: /etc/nginx/sites-available
 seealso:
+  - module: slipway.stack.canary
   - module: slipway.stack.health_check
 """
 
@@ -51,6 +68,11 @@ EXAMPLES = r"""
   slipway.stack.slot:
     site: shop
     state: "{{ 'blue' if shop_slot.after == 'green' else 'green' }}"
+
+- name: Let a tenth of the clients try the other slot
+  slipway.stack.slot:
+    site: shop
+    canary: 10
 """
 
 RETURN = r"""
@@ -64,11 +86,26 @@ after:
   returned: success
   type: str
   sample: green
+canary:
+  description: Share of the clients, in per cent, that gets the slot that isn't live, or in check mode would get it.
+  returned: success
+  type: int
+  sample: 0
+at:
+  description: When this was so, in seconds since 1970, by the host's clock.
+  returned: success
+  type: float
+  sample: 1795420800.25
 path:
   description: The flag file.
   returned: success
   type: str
   sample: /var/lib/slipway/slots/shop.green
+configured:
+  description: Whether nginx has the site's configuration. A proxy that joins later has not, and its slot means nothing.
+  returned: success
+  type: bool
+  sample: true
 readable:
   description:
     - Whether nginx's workers can look into every directory above the flag. Where they can't, they take the slot for blue.
@@ -78,41 +115,64 @@ readable:
   sample: true
 """
 
+import os
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils import _slot as logic
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._rollout import other
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    path = logic.flag_path(module.params["directory"], module.params["site"])
-    state = module.params["state"]
-    before = logic.read(path)
-    after = before if state == "query" else state
-    hidden_by = logic.hidden_by(path)
+    site, state = module.params["site"], module.params["state"]
+    flags = logic.Flags(site, module.params["directory"], module.params["canary_directory"])
+    before = flags.read()
+    after = wanted(before, state, module.params["canary"])
+    hidden_by = logic.hidden_by(flags.live)
     if hidden_by and state != "query":
         raise StackError(
             f"nginx's workers can't look into {hidden_by}, so they would take every slot for blue: chmod o+x {hidden_by}."
         )
+    for canary in after.canaries - before.canaries:
+        if hidden := logic.hidden_by(flags.canary(canary)):
+            raise StackError(
+                f"nginx's workers can't look into {hidden}, so nobody would get a canary: chmod o+x {hidden}."
+            )
     result: dict[str, Any] = {
         "changed": before != after,
-        "before": before,
-        "after": after,
-        "path": path,
+        "before": before.live,
+        "after": after.live,
+        "canary": after.canary.percent if after.canary else 0,
+        "path": flags.live,
+        "configured": os.path.exists(os.path.join(module.params["sites"], f"{site}.conf")),
         "readable": hidden_by is None,
     }
     if module._diff and result["changed"]:
         result["diff"] = {
-            "before": f"{before}\n",
-            "after": f"{after}\n",
-            "before_header": f"live slot of {module.params['site']}",
-            "after_header": f"live slot of {module.params['site']}",
+            "before": text(before),
+            "after": text(after),
+            "before_header": f"live slot of {site}",
+            "after_header": f"live slot of {site}",
         }
     if result["changed"] and not module.check_mode:
-        logic.switch(path, after)
+        flags.change(before, after)
+    result["at"] = time.time()
     return result
+
+
+def wanted(before: logic.State, state: str, percent: int | None) -> logic.State:
+    live = before.live if state == "query" else state
+    if percent is None:
+        return before if live == before.live else logic.State(live)
+    return logic.State(live, frozenset([logic.Canary(percent, other(live))] if percent else []))
+
+
+def text(state: logic.State) -> str:
+    lines = [state.live, *(f"{canary.percent} % of the clients: {canary.slot}" for canary in sorted(state.canaries))]
+    return "\n".join([*lines, ""])
 
 
 def main() -> None:
@@ -120,7 +180,10 @@ def main() -> None:
         argument_spec={
             "site": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["query", "blue", "green"], "default": "query"},
+            "canary": {"type": "int", "choices": [0, 1, 5, 10, 25, 50]},
             "directory": {"type": "path", "default": "/var/lib/slipway/slots"},
+            "canary_directory": {"type": "path", "default": "/run/slipway/slots"},
+            "sites": {"type": "path", "default": "/etc/nginx/sites-available"},
         },
         supports_check_mode=True,
     )

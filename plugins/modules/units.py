@@ -155,14 +155,12 @@ failed_units:
       sample: ["2026-11-23T05:00:00+0000 web1 shop[812]: KeyError: 'BROKER_URL'"]
 """
 
-import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.slipway.stack.plugins.module_utils import _units as logic
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
-from ansible_collections.slipway.stack.plugins.module_utils._journal import last_lines
+from ansible_collections.slipway.stack.plugins.module_utils._units_run import Options, converge
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -170,66 +168,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         code, out, err = module.run_command(words, handle_exceptions=False)
         return code, out, err
 
-    wanted = logic.parse_wanted(module.params["units"])
-    names = [want.name for want in wanted]
-    if not names:
-        return {"changed": False, "units": [], "unknown_units": [], "daemon_reloaded": False}
-    before = logic.show(names, call)
-    choice = module.params["daemon_reload"]
-    reload_manager = choice == "always" or (choice == "auto" and logic.needs_daemon_reload(wanted, before))
-    if reload_manager and not module.check_mode:
-        reload_daemon(call)
-        before = logic.show(names, call)
-    logic.refuse_impossible(wanted, before, check_mode=module.check_mode)
-    if module.check_mode:
-        after = {want.name: logic.predict(want, before[want.name]) for want in wanted}
-    else:
-        units = apply(wanted, before, call, module.params["wait"], module.params["journal_lines"])
-        after = {name: unit.summary() for name, unit in units.items()}
-    reports = [report(want, before[want.name], after[want.name]) for want in wanted]
-    result: dict[str, Any] = {
-        "changed": any(each["changed"] for each in reports),
-        "units": reports,
-        "unknown_units": [
-            want.name for want in wanted if not before[want.name].is_known and logic.wants_it_to_exist(want)
-        ],
-        "daemon_reloaded": reload_manager,
-    }
-    if module._diff:
-        result["diff"] = [logic.diff_of(each) for each in reports if each["changed"]]
-    return result
-
-
-def reload_daemon(call: logic.Run) -> None:
-    code, _out, err = call(["systemctl", "daemon-reload"])
-    if code != 0:
-        raise StackError(f"systemctl daemon-reload failed: {err.strip()}")
-
-
-def apply(
-    wanted: list[logic.Wanted], before: dict[str, logic.Unit], call: logic.Run, wait: float, journal_lines: int
-) -> dict[str, logic.Unit]:
-    steps = logic.steps(wanted, before)
-    if not steps:
-        return before
-    complaints = [complaint for complaint in (logic.perform(step, call) for step in steps) if complaint]
-    started = logic.started_by(steps)
-    after = logic.await_up(wanted, started, call, wait, time.monotonic, time.sleep)
-    failure = logic.failure(started, after, complaints, lambda name: last_lines(name, journal_lines, call))
-    if failure:
-        raise failure
-    return after
-
-
-def report(want: logic.Wanted, before: logic.Unit, after: dict[str, str]) -> dict[str, Any]:
-    verbs = logic.actions(want, before)
-    return {
-        "name": want.name,
-        "changed": bool(verbs),
-        "actions": verbs,
-        "before": before.summary(),
-        "after": after,
-    }
+    options = Options(
+        check_mode=module.check_mode,
+        diff=module._diff,
+        daemon_reload=module.params["daemon_reload"],
+        wait=module.params["wait"],
+        journal_lines=module.params["journal_lines"],
+    )
+    return converge(module.params["units"], call, options)
 
 
 def main() -> None:

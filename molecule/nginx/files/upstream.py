@@ -62,7 +62,8 @@ def respond(request: Request) -> bytes:
         return answer("503 Service Unavailable", b"ill", "Content-Type: text/plain")
     own = ["X-Frame-Options: DENY", "X-Request-ID: of-the-application", "Strict-Transport-Security: max-age=1"]
     body = json.dumps({"slot": SLOT, **vars(request)}).encode()
-    return answer("200 OK", body, "Content-Type: application/json", *(own if request.path == "/own" else []))
+    status = "500 Internal Server Error" if request.path == f"/broken-in-{SLOT}" else "200 OK"
+    return answer(status, body, "Content-Type: application/json", *(own if request.path == "/own" else []))
 
 
 async def stream(writer: asyncio.StreamWriter) -> None:

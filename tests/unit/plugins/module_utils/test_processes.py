@@ -19,6 +19,7 @@ PROCESSES = [
     {"name": "front", "command": "node server.js", "routed": True, "count": 3},
     {"name": "worker", "command": "celery worker", "count": 2, "concurrency": 4},
     {"name": "beat", "command": "celery beat", "singleton": True},
+    {"name": "clock", "command": "clock", "singleton": True, "lease": False},
     {"name": "cleanup", "command": "python -m app.cleanup", "schedule": "daily"},
 ]
 
@@ -28,6 +29,7 @@ def test_kinds_follow_from_what_the_user_wrote() -> None:
         "routed",
         "routed",
         "worker",
+        "singleton",
         "singleton",
         "timer",
     ]
@@ -75,7 +77,8 @@ def test_connections_are_summed_over_hosts_instances_workers_and_slots() -> None
         "web": 2 * 1 * 4 * 15 * 2,
         "front": 2 * 3 * 1 * 15 * 2,
         "worker": 2 * 2 * 5,
-        "beat": 1,
+        "beat": 2,
+        "clock": 1,
         "cleanup": 1,
     }
     assert demand["total"] == sum(by_name.values()) + 10

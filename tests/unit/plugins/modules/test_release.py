@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, write_json
+from ansible_collections.slipway.stack.plugins.module_utils._release_build import Recipe
+from ansible_collections.slipway.stack.plugins.module_utils._release_run import Worker
 from ansible_collections.slipway.stack.plugins.modules import release, release_command, release_facts, source
 
 RunModule = Callable[..., dict[str, Any]]
@@ -43,24 +46,47 @@ def test_check_mode_says_what_would_be_built(layout: Layout, run_module: RunModu
     assert not layout.release("2").exists()
 
 
-def test_going_live_is_a_change_once(layout: Layout, run_module: RunModule) -> None:
-    wanted = parameters(layout, state="live", slot="blue")
-    assert run_module(release, wanted, check_mode=True)["changed"] is True
-    assert not layout.live.exists()
-    assert run_module(release, wanted)["changed"] is True
-    assert run_module(release, wanted)["changed"] is False
-    assert len(layout.ledger.read_text().splitlines()) == 1
+def test_to_go_live_is_no_part_of_a_build(layout: Layout, run_module: RunModule) -> None:
+    assert "Unsupported parameters" in run_module(release, parameters(layout, state="live"))["msg"]
 
 
-def test_what_is_not_complete_cannot_go_live(layout: Layout, run_module: RunModule) -> None:
-    result = run_module(release, parameters(layout, release="2", state="live", slot="blue"))
-    assert result["failed"] is True
-    assert result["msg"] == "release 2 isn't complete, so it can't be live: build it first."
+class PretendedBuild:
+    """Leaves a folder, fails for the package that is broken, and tells whether it stood back for others."""
+
+    def __init__(self, layout: Layout, worker: Worker, recipe: Recipe, _uv: Path) -> None:
+        self._path = layout.release(recipe.release_id)
+        self._yields = worker.yields
+        self._fails = recipe.package == "broken"
+
+    def run(self) -> dict[str, Any]:
+        self._path.mkdir()
+        if self._fails:
+            raise StackError("uv gave up", output="no such package")
+        return {"id": self._path.name, "yields": self._yields}
 
 
-def test_a_failure_is_noted(layout: Layout, run_module: RunModule) -> None:
-    run_module(release, parameters(layout, state="failed", ledger={"reason": "it fell over"}))
-    assert '"reason": "it fell over"' in layout.ledger.read_text()
+@pytest.fixture
+def pretended_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "Build", PretendedBuild)
+    monkeypatch.setattr(release, "install_uv", lambda _version: Path("/uv"))
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_what_could_not_be_built_is_kept_only_where_that_is_wanted(
+    layout: Layout, run_module: RunModule, pretended_builds: None, keeps: bool
+) -> None:
+    result = run_module(release, parameters(layout, release="2", package="broken", keep_failed=keeps))
+    assert (result["failed"], result["msg"], result["output"]) == (True, "uv gave up", "no such package")
+    assert layout.release("2").exists() is keeps
+
+
+def test_a_build_stands_back_for_a_live_release(layout: Layout, run_module: RunModule, pretended_builds: None) -> None:
+    tarball = layout.root / "2.tar.gz"
+    tarball.touch()
+    built = run_module(release, parameters(layout, release="2", tarball=str(tarball)))
+    assert (built["changed"], built["manifest"]["yields"], tarball.exists()) == (True, False, False)
+    write_json(layout.live, {"slot": "blue", "release": "2"})
+    assert run_module(release, parameters(layout, release="3"))["manifest"]["yields"] is True
 
 
 def test_facts_are_no_change(layout: Layout, run_module: RunModule) -> None:

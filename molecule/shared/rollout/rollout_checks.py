@@ -1,0 +1,103 @@
+"""What must hold of every rollout, on one host or on several: visitors notice nothing, whatever becomes of the release."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+
+import pytest
+
+# `make soak` does for long what `make test` does once.
+SOAK = "SOAK" in os.environ
+QUIET_SECONDS = 600 if SOAK else 20
+UPGRADES = ("v1.3.0", "v1.0.0", "v1.1.0", "v1.3.0", "v1.2.0") if SOAK else ("v1.2.0",)
+
+
+def test_nothing_fails_while_nothing_happens(visitors):
+    with visitors() as seen:
+        time.sleep(QUIET_SECONDS)
+    seen.assert_nothing_failed()
+
+
+def test_an_upgrade_a_changed_setting_and_the_way_back_cost_no_visitor_anything(
+    run, visitors, serving, ask, group, machine
+):
+    with visitors() as seen:
+        there = run("upgrade", "-e", "app_version=v1.1.0")
+        assert there.versions == ("v1.0.0", "v1.1.0")
+        assert re.search(r"Visitors meanwhile: [1-9]\d* requests, 0 failed, by the logs of the proxies\.", there.text)
+        assert serving() == {"v1.1.0"}
+
+        environment = {"app_environment": {"APP_ENV": "production", "ECHO_ENV": "GREETING", "GREETING": "two words"}}
+        run("upgrade", "-e", "app_version=v1.1.0", "-e", json.dumps(environment))
+        assert ask("/env/GREETING").json()["value"] == "two words"
+
+        warm = run("rollback")
+        assert warm.versions == ("v1.1.0", "v1.1.0")
+        assert ask("/env/GREETING").json()["value"] is None
+
+        # As after the warm time.
+        other = "green" if warm.slot == "blue" else "blue"
+        for host in group("app"):
+            machine(host).check_output("systemctl stop shop-retire-%s.timer 'shop-web@%s.service'", other, other)
+        cold = run("rollback", "-e", "app_release=v1.0.0")
+        assert serving() == {"v1.0.0"}
+    seen.assert_nothing_failed()
+    assert {release["version"] for release in seen.result["releases"]} == {"v1.0.0", "v1.1.0"}
+    for name, told in (("upgrade", there), ("warm rollback", warm), ("cold rollback", cold)):
+        print(f"{name}: {told.seconds_to_switch} s to the switch")
+
+
+def test_site_keeps_what_was_gone_back_to_until_the_inventory_changes(run, serving, platforms):
+    assert serving() == {"v1.0.0"}
+    assert run("site").text.count("changed=0") == len(platforms)
+    run("site", "-e", "app_version=v1.1.0")
+    assert serving() == {"v1.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("v2.0.0-crashes", "expected an answer"),
+        ("v2.0.0-unhealthy", "expected status 200, got 503"),
+        ("v2.0.0-wrong", "expected version v2.0.0-wrong"),
+        ("v2.0.0-sickens", "through the proxy"),
+    ],
+)
+def test_a_release_that_fails_is_never_noticed(version, reason, run, visitors, serving, units_of_the_slots):
+    before, units = serving(), units_of_the_slots()
+    with visitors() as seen:
+        told = run("upgrade", "-e", f"app_version={version}", check=False)
+    assert told.status != 0
+    assert reason in told.text
+    assert f"{before.copy().pop()} (" in told.text
+    assert "serves as before" in told.text
+    seen.assert_nothing_failed()
+    assert serving() == before
+    assert units_of_the_slots() == units
+
+
+@pytest.fixture(scope="session")
+def units_of_the_slots(group, machine):
+    """Which workers and singletons run, and what starts at boot, on each host."""
+    running = "systemctl list-units --state=active --plain --no-legend 'shop-*@*.service' | cut -d' ' -f1 | grep -v web"
+    enabled = "systemctl list-unit-files --state=enabled --no-legend 'shop-*@*.service' | cut -d' ' -f1"
+    return lambda: {host: [machine(host).check_output(each) for each in (running, enabled)] for host in group("app")}
+
+
+def test_good_releases_go_live_after_failed_ones(run, visitors, serving):
+    with visitors() as seen:
+        for version in UPGRADES:
+            run("upgrade", "-e", f"app_version={version}")
+    seen.assert_nothing_failed()
+    assert serving() == {"v1.2.0"}
+
+
+def test_the_ledger_tells_what_happened(run):
+    table = run("history").text
+    told = re.findall(r"\d{4}-\d\d-\d\dT[\d:]+ (live|failed|rolled back) (\S+)", table)
+    assert ("rolled back", "v1.0.0") in told, table
+    assert ("failed", "v2.0.0-sickens") in told, table
+    assert told[-1] == ("live", "v1.2.0"), table

@@ -1,0 +1,148 @@
+"""What goes wrong around a rollout: other processes, other runs, and a controller that dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+# Where the controller is killed: once before the switch and once after it, and at each step by `make soak`.
+STEPS = (
+    "Take the lock of the application",
+    "Ask the proxies which slot is live",
+    "slipway.stack.app : Look at what the host holds",
+    "slipway.stack.app : Write the directories and what the release is told",
+    "slipway.stack.app : Build the release",
+    "slipway.stack.app : Run the migration command once for the fleet",
+    "slipway.stack.app : Start the release in its slot",
+    "slipway.stack.app : Wait until each instance is healthy",
+    "slipway.stack.nginx : Run nginx with the configuration as it is now",
+    "slipway.stack.app : Start the release's workers, and let the old ones finish",
+    "Send new requests to the release",
+    "Check that the release answers through every proxy",
+    "slipway.stack.app : Run workers, singletons and timers of the release, and record that it is live",
+    "Count what visitors met meanwhile",
+    "Give the lock back",
+)
+KILLED_AT = STEPS if "SOAK" in os.environ else (STEPS[4], STEPS[10])
+ORPHAN = """
+import http.server, json
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"status": "healthy", "version": "v1.3.0"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("127.0.0.1", %d), Handler).serve_forever()
+"""
+
+
+def upgrade(*options):
+    """Begin an upgrade in a process group of its own, so that all of it can be killed."""
+    inventory = Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent
+    return subprocess.Popen(
+        ["ansible-playbook", "-i", str(inventory), "slipway.stack.upgrade", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=os.environ["MOLECULE_SCENARIO_DIRECTORY"],
+        start_new_session=True,
+    )
+
+
+def kill_at(process, task):
+    """Kill the controller as soon as it begins a task."""
+    for line in process.stdout:
+        if line.startswith(f"TASK [{task}]"):
+            # The task itself is under way when its host got it.
+            time.sleep(0.5)
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    else:
+        pytest.fail(f"the upgrade ended without {task}")
+    process.stdout.close()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def idle_port(ask):
+    return lambda: 8050 if ask("/whoami").json()["slot"] == "blue" else 8000
+
+
+def test_an_orphan_on_the_port_cannot_answer_for_the_release(run, serving, machine, idle_port, visitors):
+    before = serving()
+    machine("one").check_output("systemd-run --quiet --unit=orphan python3 -c %s", ORPHAN % idle_port())
+    try:
+        with visitors() as seen:
+            told = run("upgrade", "-e", "app_version=v1.3.0", check=False)
+    finally:
+        machine("one").check_output("systemctl stop orphan")
+    assert told.status != 0
+    assert "orphan.service" in told.text
+    seen.assert_nothing_failed()
+    assert serving() == before
+
+
+def smoke(*paths):
+    """A smoke check of paths, by their names and by a command that asks for the last of them."""
+    command = f'python -c \'import os, urllib.request as u; u.urlopen(os.environ["APP_URL"] + "{paths[-1]}")\''
+    return [json.dumps({"app_smoke_paths": paths}), json.dumps({"app_smoke_command": command})]
+
+
+@pytest.mark.parametrize("check", smoke("/version", "/no/such/page"), ids=["paths", "command"])
+def test_a_release_that_fails_its_smoke_check_is_not_seen(check, run, serving):
+    before = serving()
+    told = run("upgrade", "-e", "app_version=v1.3.0", "-e", check, check=False)
+    assert told.status != 0
+    assert "404" in told.text
+    assert serving() == before
+
+
+def test_of_two_upgrades_one_runs_and_the_other_says_who_does(serving):
+    both = [upgrade("-e", "app_version=v1.3.0"), upgrade("-e", "app_version=v1.2.0")]
+    said = [each.communicate()[0] for each in both]
+    assert sorted(each.returncode == 0 for each in both) == [False, True], said
+    loser = next(text for each, text in zip(both, said, strict=True) if each.returncode)
+    assert re.search(r"since \d{4}-\d\d-\d\d", re.sub(r"\s+", " ", loser)), loser
+    assert len(serving()) == 1
+
+
+@pytest.mark.parametrize("task", KILLED_AT)
+def test_a_controller_that_dies_leaves_the_service_serving(task, visitors, serving, run):
+    version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
+    with visitors() as seen:
+        kill_at(upgrade("-e", f"app_version={version}"), task)
+        run("upgrade", "-e", f"app_version={version}")
+    seen.assert_nothing_failed()
+    assert serving() == {version}
+
+
+def test_no_job_is_lost_or_run_twice_and_one_scheduler_goes_on(run, ask, serving):
+    version = "v1.3.0" if serving() != {"v1.3.0"} else "v1.2.0"
+    jobs = [ask("/jobs", "--json", '{"seconds": 10}').json()["id"] for _ in range(6)]
+    paths, command = smoke("/version")
+    run("upgrade", "-e", f"app_version={version}", "-e", paths, "-e", command)
+    reports = [ask(f"/jobs/{job}?wait=25").json() for job in jobs]
+    assert [(report["state"], report["runs"]) for report in reports] == [("done", 1)] * len(jobs), reports
+    sent = sorted(tick["sent_at"] for tick in ask("/ticks?limit=10").json())
+    seconds = [time.mktime(time.strptime(each[:19], "%Y-%m-%dT%H:%M:%S")) for each in sent]
+    gaps = [later - earlier for earlier, later in pairwise(seconds)]
+    # The schedule is every 5 s: never two at once, never more than one missing.
+    assert all(3 <= gap <= 11 for gap in gaps), gaps
+
+
+def test_the_old_slot_ends_when_its_warm_time_is_over(run, ask, serving, machine, wait_until):
+    version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
+    old = ask("/whoami").json()["slot"]
+    run("upgrade", "-e", f"app_version={version}", "-e", "app_warm_minutes=0")
+    assert machine("one").service(f"shop-web@{old}").is_running
+    wait_until(lambda: not machine("one").service(f"shop-web@{old}").is_running, seconds=60)
+    assert serving() == {version}
