@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -70,6 +71,24 @@ def kill_at(process, task):
         pytest.fail(f"the upgrade ended without {task}")
     process.stdout.close()
     process.wait()
+
+
+# Many clients, each of whom asks once: a canary is for a share of them.
+CROWD = """
+import json, ssl, sys, time, urllib.error, urllib.request
+context = ssl._create_unverified_context()
+met = {"requests": 0, "failed": 0}
+until = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < until:
+    met["requests"] += 1
+    name = f"client {met['requests']}"
+    try:
+        urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers={"User-Agent": name}), context=context)
+    except urllib.error.HTTPError as error:
+        met["failed"] += error.code >= 500
+    time.sleep(0.05)
+print(json.dumps(met))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -145,4 +164,31 @@ def test_the_old_slot_ends_when_its_warm_time_is_over(run, ask, serving, machine
     run("upgrade", "-e", f"app_version={version}", "-e", "app_warm_minutes=0")
     assert machine("one").service(f"shop-web@{old}").is_running
     wait_until(lambda: not machine("one").service(f"shop-web@{old}").is_running, seconds=60)
+    assert serving() == {version}
+
+
+def test_a_canary_that_fails_ends_by_itself_and_costs_no_more_than_its_share(run, client, run_python, serving):
+    before = serving()
+    client.check_output(
+        "grep -q shop.example /etc/hosts || echo $(getent hosts one | cut -d' ' -f1) shop.example >>/etc/hosts"
+    )
+    canary = json.dumps({"app_canary_percent": 25, "app_canary_seconds": 40})
+    with ThreadPoolExecutor() as pool:
+        crowd = pool.submit(run_python, CROWD, "https://shop.example/whoami", "90")
+        told = run("upgrade", "-e", "app_version=v2.0.0-fails", "-e", canary, check=False)
+        met = crowd.result()
+    assert told.status != 0
+    assert "over the budget" in told.text
+    assert serving() == before
+    # A fifth of what a quarter of the clients asks for fails, until the canary is ended.
+    assert 0 < met["failed"] < met["requests"] * 0.25 * 0.2
+
+
+def test_a_canary_that_fares_well_goes_live(run, visitors, serving):
+    version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
+    canary = json.dumps({"app_canary_percent": 50, "app_canary_seconds": 5})
+    with visitors() as seen:
+        told = run("upgrade", "-e", f"app_version={version}", "-e", canary)
+    assert "The canary failed 0 of" in told.text
+    seen.assert_nothing_failed()
     assert serving() == {version}

@@ -39,6 +39,7 @@ import copy
 import typing as t
 
 from ansible.plugins.lookup import LookupBase
+from ansible.template import Templar
 
 
 class LookupModule(LookupBase):
@@ -50,11 +51,11 @@ class LookupModule(LookupBase):
         # There's no public way to ask: hostvars holds the manager that knows where each value came from.
         manager = copy.copy(variables["hostvars"]._variable_manager)
         extra = manager._extra_vars
-        assert self._templar is not None
+        templar = t.cast(Templar, self._templar)
         if not any(term in extra for term in terms):
-            return [self._templar.template(variables.get(term, "")) for term in terms]
+            return [templar.template(variables.get(term, "")) for term in terms]
         manager._extra_vars = {name: value for name, value in extra.items() if name not in terms}
         host = variables["hostvars"]._inventory.get_host(variables["inventory_hostname"])
         own = manager.get_vars(host=host, include_hostvars=False)
-        templar = self._templar.copy_with_new_env(available_variables={**variables, **own})
-        return [templar.template(own.get(term, "")) for term in terms]
+        own_templar = templar.copy_with_new_env(available_variables={**variables, **own})
+        return [own_templar.template(own.get(term, "")) for term in terms]

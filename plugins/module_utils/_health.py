@@ -25,12 +25,14 @@ _EXCERPT = 200
 
 @dataclass(frozen=True)
 class Pace:
-    """How often to try, and when to stop. All in seconds, but for the successes."""
+    """How often to try, and when to stop. All in seconds, but for successes and failures, which are in a row."""
 
     timeout: float
     interval: float
     successes: int
     deadline: float
+    # Once it was good; none end the tries where it's 0.
+    failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,9 +173,9 @@ def _parse_target(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Targ
 
 def _parse_pace(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Pace:
     pace = Pace(**{key: _first(entry.get(key), defaults[key]) for key in Pace.__dataclass_fields__})
-    if pace.successes < 1 or pace.timeout <= 0 or pace.interval < 0 or pace.deadline < 0:
+    if pace.successes < 1 or pace.timeout <= 0 or pace.interval < 0 or pace.deadline < 0 or pace.failures < 0:
         raise StackError(
-            f"{entry['url']}: successes and timeout must be above zero, interval and deadline not below it."
+            f"{entry['url']}: successes and timeout must be above zero, interval, deadline and failures not below it."
         )
     return pace
 
@@ -311,7 +313,7 @@ def watch(
     pace, start = target.pace, clock()
     samples: list[Sample] = []
     certificate = None
-    streak = 0
+    streak, was_good = 0, False
     while True:
         at = clock() - start
         # On a busy host a sleep may outlast the deadline.
@@ -324,10 +326,16 @@ def watch(
             certificate = answer.certificate or certificate
             samples.append(Sample(at, answer.latency_s, answer.status, judge(target, answer)))
         streak = streak + 1 if samples[-1].ok else 0
+        was_good = was_good or streak > 0
         elapsed = clock() - start
-        if streak >= pace.successes or elapsed + pace.interval >= pace.deadline:
+        relapsed = was_good and 0 < pace.failures <= _bad_at_the_end(samples)
+        if streak >= pace.successes or relapsed or elapsed + pace.interval >= pace.deadline:
             return Verdict(target, streak >= pace.successes, elapsed, samples, certificate)
         sleep(pace.interval)
+
+
+def _bad_at_the_end(samples: Sequence[Sample]) -> int:
+    return next((number for number, sample in enumerate(reversed(samples)) if sample.ok), len(samples))
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -109,6 +109,9 @@ options:
       deadline:
         description: Seconds for this target in place of O(deadline).
         type: float
+      failures:
+        description: Number for this target in place of O(failures).
+        type: int
   timeout:
     description: For how many seconds one try waits for the whole answer.
     type: float
@@ -126,6 +129,11 @@ options:
       - For how many seconds tries are made. V(0) makes one try.
     type: float
     default: 60
+  failures:
+    description:
+      - How many bad answers in a row, once there was a good one, end the tries before O(deadline). With V(0), none do.
+    type: int
+    default: 0
   journal_lines:
     description: How many lines of the journal are shown for each target that isn't healthy.
     type: int
@@ -245,6 +253,7 @@ PACE_SPEC: dict[str, dict[str, Any]] = {
     "interval": {"type": "float", "default": 1},
     "successes": {"type": "int", "default": 1},
     "deadline": {"type": "float", "default": 60},
+    "failures": {"type": "int", "default": 0},
 }
 
 TARGET_SPEC: dict[str, dict[str, Any]] = {

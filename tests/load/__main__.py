@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,14 +24,14 @@ from .target import Target
 
 def positive(value: str) -> float:
     number = float(value)
-    if not number > 0:
+    if math.isnan(number) or number <= 0:
         raise ValueError(value)
     return number
 
 
 def not_negative(value: str) -> float:
     number = float(value)
-    if not number >= 0:
+    if math.isnan(number) or number < 0:
         raise ValueError(value)
     return number
 

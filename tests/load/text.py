@@ -35,8 +35,8 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
 def _failures(result: dict[str, Any]) -> Iterator[str]:
     for kind, reasons in result["failures"].items():
         for reason, times in reasons.items():
-            first = next(e for e in result["examples"] if e["failure"] == reason)
-            yield f"  {times} x {kind}: {reason} (first at {_clock(first['ended'])})"
+            ended = [example["ended"] for example in result["examples"] if example["failure"] == reason]
+            yield f"  {times} x {kind}: {reason} (first at {_clock(ended[0])})"
 
 
 def _posts(posts: dict[str, Any]) -> str:

@@ -136,10 +136,19 @@ def acquire(name: str, key: int, connected: Callable[[], connection]) -> connect
 
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start the command, which gets the signals from now on, those that come meanwhile too."""
+    early: list[int] = []
+    on_signals(early.append)
     child = subprocess.Popen(command, process_group=0)
-    for number in FORWARDED:
-        signal.signal(number, lambda received, _frame: child.send_signal(received))
+    on_signals(child.send_signal)
+    for number in early:
+        child.send_signal(number)
     return child
+
+
+def on_signals(action: Callable[[int], None]) -> None:
+    for number in FORWARDED:
+        signal.signal(number, lambda received, _frame: action(received))
 
 
 def guard(child: subprocess.Popen[bytes], session: connection) -> None:
@@ -160,7 +169,7 @@ def end_alike(status: int) -> NoReturn:
     if status < 0:
         for number in (*FORWARDED, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        pass
+        os.kill(os.getpid(), -status)
     sys.exit(status)
 
 

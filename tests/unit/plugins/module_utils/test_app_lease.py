@@ -276,7 +276,7 @@ def test_it_ends_as_its_command_does(holder: Holder, command: str, status: int) 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_is_the_commands_to_answer(holder: Holder, number: signal.Signals) -> None:
     trap = f"trap 'sleep 0.5; echo finished; exit 5' {number.name[3:]}"
-    process = holder.run(f"{trap}; echo runs; while :; do sleep 0.05; done")
+    process = holder.run(f"{trap}; echo runs; sleep 20 & wait")
     process.send_signal(number)
     assert process.communicate(timeout=10) == ("finished\n", "")
     assert process.returncode == 5
@@ -286,7 +286,7 @@ def test_a_signal_is_the_commands_to_answer(holder: Holder, number: signal.Signa
     ("answer", "said"), [("echo finished; exit 0", "finished\n"), ("", "")], ids=["in_good_order", "by_force"]
 )
 def test_with_the_lease_the_command_ends(holder: Holder, answer: str, said: str) -> None:
-    process = holder.run(f"trap '{answer}' TERM; echo runs; while :; do sleep 0.05; done")
+    process = holder.run(f"trap '{answer}' TERM; echo runs; sleep 20 & wait")
     holder.server.close()
     assert process.communicate(timeout=10) == (said, LOST)
     assert process.returncode == 1

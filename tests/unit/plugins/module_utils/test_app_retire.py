@@ -65,8 +65,10 @@ def slot(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     address = "127.0.0.1" if request.param == socket.AF_INET else "::1"
     with socket.create_server((address, 0), family=request.param) as server:
         port = server.getsockname()[1]
-        with socket.create_connection((address, port)) as visitor, server.accept()[0]:
-            yield Slot(tmp_path, visitor, port)
+        with socket.create_connection((address, port)) as visitor:
+            accepted = server.accept()[0]
+            with accepted:
+                yield Slot(tmp_path, visitor, port)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ansible_collections.slipway.stack.plugins.module_utils import _health as he
 from ansible_collections.slipway.stack.plugins.module_utils._certificate import Certificate
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 
-DEFAULTS = {"timeout": 5.0, "interval": 1.0, "successes": 1, "deadline": 60.0}
+DEFAULTS = {"timeout": 5.0, "interval": 1.0, "successes": 1, "deadline": 60.0, "failures": 0}
 BODY = json.dumps(
     {"status": "degraded", "version": "1.4.3", "ready": True, "workers": 3, "checks": [{"state": "ok"}], "none": None}
 )
@@ -205,6 +205,8 @@ REFUSED = "Connection refused"
         ([BAD], {"deadline": 0.0}, 1, False),
         ([good()], {"deadline": 0.0}, 1, True),
         ([good()], {"deadline": 2.0, "successes": 9}, 2, False),
+        ([good(), BAD, good(), BAD, BAD, good()], {"failures": 2, "successes": 9}, 5, False),
+        ([BAD, BAD, BAD, good()], {"failures": 2}, 4, True),
     ],
 )
 def test_tries_go_on_until_it_is_known(
