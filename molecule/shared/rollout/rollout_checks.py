@@ -12,6 +12,14 @@ import pytest
 # `make soak` does for long what `make test` does once.
 SOAK = "SOAK" in os.environ
 QUIET_SECONDS = 600 if SOAK else 20
+# A release that fails before the switch fails on several hosts as it does on one.
+BROKEN = [
+    ("v2.0.0-crashes", "expected an answer"),
+    ("v2.0.0-unhealthy", "expected status 200, got 503"),
+    ("v2.0.0-wrong", "expected version v2.0.0-wrong"),
+    ("v2.0.0-sickens", "through the proxy"),
+]
+IS_FLEET = os.environ["MOLECULE_SCENARIO_NAME"] == "fleet"
 UPGRADES = ("v1.3.0", "v1.0.0", "v1.1.0", "v1.3.0", "v1.2.0") if SOAK else ("v1.2.0",)
 
 
@@ -63,15 +71,7 @@ def test_site_keeps_what_was_gone_back_to_until_the_inventory_changes(run, servi
     assert serving() == {"v1.1.0"}
 
 
-@pytest.mark.parametrize(
-    ("version", "reason"),
-    [
-        ("v2.0.0-crashes", "expected an answer"),
-        ("v2.0.0-unhealthy", "expected status 200, got 503"),
-        ("v2.0.0-wrong", "expected version v2.0.0-wrong"),
-        ("v2.0.0-sickens", "through the proxy"),
-    ],
-)
+@pytest.mark.parametrize(("version", "reason"), BROKEN[-1:] if IS_FLEET and not SOAK else BROKEN)
 def test_a_release_that_fails_is_never_noticed(version, reason, run, visitors, serving, units_of_the_slots):
     before, units = serving(), units_of_the_slots()
     with visitors() as seen:
