@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import _deployment as logic
-from ansible_collections.slipway.stack.plugins.module_utils import _files, _units, _units_run
+from ansible_collections.slipway.stack.plugins.module_utils import _drain, _files, _units, _units_run
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._release import (
     Layout,
@@ -75,6 +76,8 @@ class Executor:
         return {**self._write([{"path": path, "content": content, "mode": "0600"}]), "diff": []}
 
     def start(self, bundle: logic.Bundle, slot: str, *, anew: bool) -> dict[str, Any]:
+        if anew:
+            self._let_drain(slot)
         return self._perform(
             logic.starting(self.host, bundle, slot, anew=anew),
             # A release that is kept to go back to has proven itself, and is wanted at once.
@@ -133,6 +136,15 @@ class Executor:
             "changed": any(result["changed"] for result in results),
             "diff": [part for result in results for part in result.get("diff", [])],
         }
+
+    def _let_drain(self, slot: str) -> None:
+        """Visitors who were left in this slot a moment ago keep their connections for as long as they were promised."""
+        live, left = read_json(self.layout.live), read_json(self.layout.slot(slot))
+        if self.options.check_mode or not left or live.get("slot") != other(slot):
+            return
+        promised = read_json(bundle_path(self.layout, left["release"])).get("retire", {}).get("drain", 0)
+        seconds = _drain.seconds_left(live["since"], float(promised), datetime.datetime.now(datetime.UTC))
+        _drain.wait({port for ports in left["ports"].values() for port in ports}, seconds)
 
     def _units(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
         return _units_run.converge([_UNIT_DEFAULTS | entry for entry in entries], self.call, self.options)
