@@ -105,10 +105,11 @@ def _live_slot(hosts: Mapping[str, Mapping[str, Any]], proxies: Mapping[str, Map
         return str(recorded.pop())
     if not said and not recorded:
         return ""
+    flags = {name: proxy["after"] for name, proxy in proxies.items()}
+    records = {name: facts["live"]["slot"] for name, facts in hosts.items()}
     raise UndecidedError(
-        "Neither the proxies nor the hosts agree on which slot is live "
-        f"({ {name: proxy['after'] for name, proxy in proxies.items()} }, "
-        f"{ {name: facts['live']['slot'] for name, facts in hosts.items()} }): make the proxies agree with the module "
+        f"Neither the proxies nor the hosts agree on which slot is live ({flags}, {records}): "
+        "make the proxies agree with the module "
         "slipway.stack.slot, then run this again."
     )
 
