@@ -9,7 +9,7 @@ if have docker && docker info >/dev/null 2>&1; then
     docker ps -aq --filter name='^slipway-' | xargs -r docker rm -f -v >/dev/null
     docker network ls -q --filter name='^slipway' | xargs -r docker network rm >/dev/null
     docker volume ls -q --filter name='^slipway-' | xargs -r docker volume rm >/dev/null
-    docker images -q --filter reference='slipway-*' | sort -u | xargs -r docker rmi -f >/dev/null
+    docker images --format '{{.Repository}}:{{.Tag}}' --filter reference='slipway-*' | xargs -r docker rmi -f >/dev/null
 fi
 "$testbed/engine.sh" stop
 rm -rf "$root/.venv" "$root/.venvs" "$root/.collections" "$root/.cache" "$build"
