@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 
 class StackError(Exception):
@@ -15,3 +18,14 @@ class StackError(Exception):
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
         self.details = details
+
+
+def conclude(module: AnsibleModule, run: Callable[[AnsibleModule], dict[str, Any]]) -> None:
+    """End a module with what it found and did, or with why it couldn't, in one sentence."""
+    try:
+        result = run(module)
+    except StackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    module.exit_json(**result)

@@ -30,7 +30,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 _TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\\'|[^\'])*)\'|(\S+)')
 
 
-class RedisError(Exception):
+class RedisError(StackError):
     """What a server answered instead of doing what it was told."""
 
 

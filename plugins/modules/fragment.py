@@ -94,7 +94,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils._atomic import parse_mode
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
 from ansible_collections.slipway.stack.plugins.module_utils._fragments import apply, diff_of, plan
 
 
@@ -128,13 +128,7 @@ def main() -> None:
         required_if=[("state", "present", ["content"])],
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except StackError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(**result)
+    conclude(module, run)
 
 
 if __name__ == "__main__":

@@ -241,7 +241,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils import _health as logic
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._journal import last_lines
 from ansible_collections.slipway.stack.plugins.module_utils._probe import probe
 from ansible_collections.slipway.stack.plugins.module_utils._unit_probe import probe_unit
@@ -288,7 +288,10 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     with ThreadPoolExecutor(max_workers=MOST_THREADS) as pool:
         verdicts = list(pool.map(lambda target: logic.watch(target, look, time.monotonic, time.sleep), targets))
     reports = [report(module, verdict) for verdict in verdicts]
-    return {"changed": False, "healthy": all(each["healthy"] for each in reports), "targets": reports}
+    result = {"changed": False, "healthy": all(each["healthy"] for each in reports), "targets": reports}
+    if module.params["fail"] and not result["healthy"]:
+        raise StackError(failure_message(reports), **result)
+    return result
 
 
 def report(module: AnsibleModule, verdict: logic.Verdict) -> dict[str, Any]:
@@ -302,8 +305,8 @@ def report(module: AnsibleModule, verdict: logic.Verdict) -> dict[str, Any]:
     return {**logic.describe(verdict, datetime.now(UTC)), "journal": journal}
 
 
-def failure_message(result: dict[str, Any]) -> str:
-    return "\n".join("\n".join([each["reason"], *each["journal"]]) for each in result["targets"] if not each["healthy"])
+def failure_message(reports: list[dict[str, Any]]) -> str:
+    return "\n".join("\n".join([each["reason"], *each["journal"]]) for each in reports if not each["healthy"])
 
 
 def main() -> None:
@@ -316,15 +319,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except StackError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"journalctl could not run: {error.strerror}")
-    if module.params["fail"] and not result["healthy"]:
-        module.fail_json(msg=failure_message(result), **result)
-    module.exit_json(**result)
+    conclude(module, run)
 
 
 if __name__ == "__main__":

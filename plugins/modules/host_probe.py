@@ -79,7 +79,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._listeners import listeners
 
 
@@ -121,6 +121,17 @@ def python_report(module: AnsibleModule, wanted: str) -> dict[str, t.Any]:
     return report | {"installed": False, "candidate": bool(candidate) and "(none)" not in candidate[0]}
 
 
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Look at all of it."""
+    return {
+        "changed": False,
+        "applications": read_applications(module.params["fragments"]),
+        "listening": listeners(),
+        "free_mb": free_mb(module.params["root"]),
+        "python": python_report(module, module.params["python"]),
+    }
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -131,16 +142,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        module.exit_json(
-            changed=False,
-            applications=read_applications(module.params["fragments"]),
-            listening=listeners(),
-            free_mb=free_mb(module.params["root"]),
-            python=python_report(module, module.params["python"]),
-        )
-    except (StackError, OSError) as error:
-        module.fail_json(msg=str(error))
+    conclude(module, run)
 
 
 if __name__ == "__main__":

@@ -147,12 +147,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils import _fragments
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._redis import (
     Connection,
     NotRedisError,
     Outcome,
-    RedisError,
     User,
     apply_settings,
     apply_users,
@@ -208,8 +207,11 @@ def connection(address: str | tuple[str, int]) -> Iterator[Connection | None]:
     except (FileNotFoundError, ConnectionRefusedError):
         yield None
         return
-    with contextlib.closing(server):
-        yield server
+    try:
+        with contextlib.closing(server):
+            yield server
+    except (ConnectionError, TimeoutError) as error:
+        raise StackError(f"Redis at {address} was lost: {error}") from error
 
 
 def look_at_packaged_service() -> str:
@@ -359,15 +361,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except StackError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except RedisError as error:
-        module.fail_json(msg=f"Redis answered: {error}")
-    except OSError as error:
-        module.fail_json(msg=f"Redis can't be reached, or a file not be read: {error}")
-    module.exit_json(**result)
+    conclude(module, run)
 
 
 if __name__ == "__main__":

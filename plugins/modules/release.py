@@ -207,14 +207,13 @@ output:
   sample: 'ERROR: No matching distribution'
 """
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, read_json, remove_release
 from ansible_collections.slipway.stack.plugins.module_utils._release_build import Build, Recipe, install_uv
 from ansible_collections.slipway.stack.plugins.module_utils._release_run import Worker
@@ -269,6 +268,12 @@ def build(parameters: dict[str, Any], layout: Layout, *, check_mode: bool) -> di
         if parameters["tarball"]:
             Path(parameters["tarball"]).unlink(missing_ok=True)
     return {"changed": True, "manifest": manifest}
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    layout = Layout(module.params["name"], Path(module.params["root"]))
+    result = build(module.params, layout, check_mode=module.check_mode)
+    return {"path": str(layout.release(module.params["release"])), **result}
 
 
 def main() -> None:
@@ -334,14 +339,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    layout = Layout(module.params["name"], Path(module.params["root"]))
-    try:
-        result = build(module.params, layout, check_mode=module.check_mode)
-    except StackError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {os.strerror(error.errno or 0)}")
-    module.exit_json(path=str(layout.release(module.params["release"])), **result)
+    conclude(module, run)
 
 
 if __name__ == "__main__":

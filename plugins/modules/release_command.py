@@ -98,13 +98,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
 from ansible_collections.slipway.stack.plugins.module_utils._release_run import failure, service_command
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
+    if module.check_mode:
+        return {"changed": True}
     parameters = module.params
     words = service_command(
         f"slipway-command-{parameters['name']}-{time.monotonic_ns()}",
@@ -123,7 +125,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     output = out + err
     if code != 0:
         raise failure(["/bin/sh", "-c", parameters["command"]], f"failed with exit status {code}", output)
-    return {"output": output, "seconds": round(time.monotonic() - begun, 1)}
+    return {"changed": True, "output": output, "seconds": round(time.monotonic() - begun, 1)}
 
 
 def main() -> None:
@@ -141,13 +143,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if module.check_mode:
-        module.exit_json(changed=True)
-    try:
-        result = run(module)
-    except StackError as error:
-        module.fail_json(msg=str(error), **error.details)
-    module.exit_json(changed=True, **result)
+    conclude(module, run)
 
 
 if __name__ == "__main__":

@@ -130,10 +130,23 @@ interpreters:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, gather, read_ledger
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    name, entries = module.params["name"], module.params["ledger"]
+    layout = Layout(name, Path(module.params["root"]))
+    return {
+        "changed": False,
+        "settings": module.params["settings"],
+        **gather(layout, module.params["user"] or name, module.params["uid"]),
+        "ledger": read_ledger(layout)[-entries:] if entries else [],
+    }
 
 
 def main() -> None:
@@ -148,14 +161,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    name = module.params["name"]
-    layout, entries = Layout(name, Path(module.params["root"])), module.params["ledger"]
-    try:
-        facts = gather(layout, module.params["user"] or name, module.params["uid"])
-        facts["ledger"] = read_ledger(layout)[-entries:] if entries else []
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(changed=False, settings=module.params["settings"], **facts)
+    conclude(module, run)
 
 
 if __name__ == "__main__":

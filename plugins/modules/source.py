@@ -130,7 +130,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._source import (
     Archive,
     Cache,
@@ -171,7 +171,8 @@ def require_subdirectory(tarball: Path, subdirectory: str) -> None:
             )
 
 
-def run(parameters: dict[str, Any]) -> dict[str, Any]:
+def run(module: AnsibleModule) -> dict[str, Any]:
+    parameters = module.params
     cache = Cache(Path(parameters["cache"]))
     source = open_source(parameters, cache)
     revision = source.resolve(parameters["version"])
@@ -217,13 +218,7 @@ def main() -> None:
         required_one_of=[KINDS],
         supports_check_mode=True,
     )
-    try:
-        result = run(module.params)
-    except StackError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(**result)
+    conclude(module, run)
 
 
 if __name__ == "__main__":

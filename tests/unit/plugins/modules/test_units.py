@@ -163,8 +163,8 @@ def test_a_host_without_systemd_is_told_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(units.AnsibleModule, "run_command", raise_not_found)
     result = run_module(units, {"units": WANTED})
-    assert result["msg"] == "systemctl could not run: No such file or directory"
+    assert result["msg"] == "systemctl: No such file or directory"
 
 
 def raise_not_found(*_arguments: Any, **_more: Any) -> None:
-    raise FileNotFoundError(2, "No such file or directory")
+    raise FileNotFoundError(2, "No such file or directory", "systemctl")
