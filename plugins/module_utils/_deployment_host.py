@@ -185,7 +185,7 @@ class Executor:
             if moved or record.outcome == "failed":
                 entry = {"release": bundle.release, "slot": slot, "before": before, "wanted": wanted.get("version", "")}
                 append_to_ledger(self.layout, {**entry, "outcome": record.outcome, **record.ledger})
-        removed = prunable(self.layout, record.keep)
+        removed = prunable(self.layout, record.keep, slot, bundle.release)
         if not self.options.check_mode:
             for name in removed:
                 remove_release(self.layout, name)

@@ -211,17 +211,19 @@ def live_targets(layout: Layout, live: Mapping[str, Any]) -> list[dict[str, Any]
     return [target for target in slot.get("targets", []) + slot.get("unit_targets", []) if target["name"] in names]
 
 
-def protected_releases(layout: Layout) -> set[str]:
-    """Releases that may still be wanted at once: live, the one before it, and what the slots hold."""
-    live = read_json(layout.live)
-    slots = (read_json(layout.slot(slot)) for slot in SLOTS)
-    named = [live.get("release"), live.get("previous"), *(slot.get("release") for slot in slots)]
-    return {release_id for release_id in named if release_id}
+def previous_release(live: Mapping[str, Any], release_id: str) -> str:
+    """The release before this one, by what is recorded as live before or after this one is."""
+    return str(live.get("previous" if live.get("release") == release_id else "release", ""))
 
 
-def prunable(layout: Layout, keep: int) -> list[str]:
-    protected = protected_releases(layout)
-    kept = {manifest["id"] for manifest in complete_releases(layout)[:keep]} | protected
+def prunable(layout: Layout, keep: int, slot: str, release_id: str) -> list[str]:
+    """What goes once this release is live in this slot: all but the newest and what may still be wanted at once."""
+    newest = [manifest["id"] for manifest in complete_releases(layout)]
+    if release_id not in newest:
+        # In a check it isn't built.
+        newest.insert(0, release_id)
+    held = {name: read_json(layout.slot(name)).get("release") for name in SLOTS} | {slot: release_id}
+    kept = {*newest[:keep], *held.values(), release_id, previous_release(read_json(layout.live), release_id)}
     folders = [path.name for path in layout.releases.iterdir() if path.is_dir()] if layout.releases.is_dir() else []
     return sorted(name for name in folders if name not in kept)
 
@@ -286,13 +288,12 @@ def make_live(layout: Layout, slot: str, release_id: str, wanted: Mapping[str, A
     """Record which slot is live and what the inventory wanted then, and let `current` show the release to people."""
     manifest = read_json(layout.manifest(release_id))
     before = read_json(layout.live)
-    stays = before.get("release") == release_id
     live = {
         "slot": slot,
         "release": release_id,
         "version": manifest.get("version", ""),
         "revision": manifest.get("revision", ""),
-        "previous": before.get("previous" if stays else "release", ""),
+        "previous": previous_release(before, release_id),
         "since": now(),
         "wanted": dict(wanted),
     }

@@ -86,7 +86,20 @@ def test_live_previous_and_held_releases_are_never_removed(layout: release.Layou
     release.make_live(layout, "green", "2", WANTED)
     release.write_json(layout.slot("blue"), {"release": "3"})
     layout.release("half-built").mkdir()
-    assert release.prunable(layout, 2) == ["4", "5", "6", "half-built"]
+    assert release.prunable(layout, 2, "green", "2") == ["4", "5", "6", "half-built"]
+
+
+def test_what_will_go_is_known_before_a_release_is_built_and_live(layout: release.Layout) -> None:
+    for number in range(1, 5):
+        build(layout, str(number), f"2026-01-0{number}")
+    release.make_live(layout, "blue", "1", WANTED)
+    release.write_json(layout.slot("blue"), {"release": "1"})
+    release.write_json(layout.slot("green"), {"release": "2"})
+    foreseen = release.prunable(layout, 2, "green", "5")
+    build(layout, "5", "2026-01-05")
+    release.write_json(layout.slot("green"), {"release": "5"})
+    release.make_live(layout, "green", "5", WANTED)
+    assert foreseen == release.prunable(layout, 2, "green", "5") == ["2", "3"]
 
 
 def test_a_removed_release_leaves_no_secret_behind(layout: release.Layout) -> None:

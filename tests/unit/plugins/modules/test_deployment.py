@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import grp
 import json
 import os
@@ -332,6 +333,52 @@ def test_another_time_to_stay_warm_replaces_the_first(upgraded: Host) -> None:
     assert "--on-active=0" in upgraded.systemd.calls_of("systemd-run")[-1]
 
 
+# --- visitors who were left in the slot a moment ago
+
+
+@pytest.fixture
+def waits(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[int], float]]:
+    """For which ports it was waited, and how long at most."""
+    found: list[tuple[set[int], float]] = []
+
+    def wait(ports: set[int], seconds: float) -> None:
+        assert host.systemd.calls == [], "nothing was done to the slot before"
+        found.append((ports, seconds))
+
+    monkeypatch.setattr(_deployment_host._drain, "wait", wait)
+    return found
+
+
+def left(host: Host, seconds: float) -> None:
+    """The other slot was left so long ago."""
+    since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds)
+    write_json(host.layout.live, {**host.live, "since": since.isoformat()})
+
+
+@pytest.mark.parametrize(("ago", "rest"), [(20, 100), (119, 1), (3600, -3480)])
+def test_they_keep_their_connections_for_as_long_as_they_were_promised(
+    upgraded: Host, waits: list[tuple[set[int], float]], ago: float, rest: float
+) -> None:
+    left(upgraded, ago)
+    upgraded.build("3")
+    upgraded.systemd.calls.clear()
+    upgraded.run("started", "3", "blue", bundle=upgraded.bundle_of("3"), anew=True)
+    assert waits == [({8000}, pytest.approx(rest, abs=2))]
+
+
+def test_nobody_is_waited_for_without_need(host: Host, waits: list[tuple[set[int], float]]) -> None:
+    host.deploy("1", "blue")
+    assert waits == [], "nothing was there before"
+    host.deploy("2", "green")
+    assert waits == [], "the slot was empty"
+    host.run("started", "1", "blue")
+    assert waits == [], "it is the warm release itself that is wanted"
+    host.run("started", "2", "green", anew=True)
+    assert waits == [], "it is the live slot"
+    host.run("started", "3", "blue", bundle=host.bundle_of("3"), anew=True, check_mode=True)
+    assert waits == [], "it is a check"
+
+
 # --- when it fails
 
 
@@ -423,7 +470,8 @@ def test_a_check_touches_nothing(upgraded: Host, state: str, release: str, slot:
     assert foreseen["changed"]
     assert json.dumps(upgraded.everything()) == before
     done = upgraded.run(state, release, slot, **given, **more)
-    assert [foreseen.get(key) for key in ("changed", "moved")] == [done.get(key) for key in ("changed", "moved")]
+    told = ("changed", "moved", "removed")
+    assert [foreseen.get(key) for key in told] == [done.get(key) for key in told]
 
 
 def test_a_check_needs_no_files_on_a_bare_host(host: Host) -> None:
