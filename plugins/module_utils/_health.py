@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,6 +64,11 @@ class Target:
         """The name that the certificate has to bear."""
         return urlsplit(f"//{self.host_header}").hostname or self.host if self.host_header else self.host
 
+    @property
+    def watched_unit(self) -> str | None:
+        """The unit that has to stay up for this target to become healthy."""
+        return self.host if self.scheme == "unit" else self.unit
+
 
 @dataclass(frozen=True)
 class UnitState:
@@ -73,6 +78,8 @@ class UnitState:
     sub: str
     uptime_s: float
     restarts: int
+    # How its main process last ended: C(success), C(exit-code), C(oom-kill) and so on.
+    result: str = "success"
 
 
 @dataclass(frozen=True)
@@ -308,8 +315,9 @@ def watch(
     probe: Callable[[Target, float], Answer],
     clock: Callable[[], float],
     sleep: Callable[[float], None],
+    why_hopeless: Callable[[], str] = lambda: "",
 ) -> Verdict:
-    """Try until there were enough successes in a row, or the time is over. There is always one try."""
+    """Try until there were enough successes in a row, there is no hope, or the time is over. There is always one try."""
     pace, start = target.pace, clock()
     samples: list[Sample] = []
     certificate = None
@@ -327,9 +335,13 @@ def watch(
             samples.append(Sample(at, answer.latency_s, answer.status, judge(target, answer)))
         streak = streak + 1 if samples[-1].ok else 0
         was_good = was_good or streak > 0
+        mismatch = samples[-1].mismatch
+        hopeless = why_hopeless() if mismatch else ""
+        if mismatch and hopeless:
+            samples[-1] = replace(samples[-1], mismatch=replace(mismatch, got=f"{mismatch.got}, and {hopeless}"))
         elapsed = clock() - start
         relapsed = was_good and 0 < pace.failures <= _bad_at_the_end(samples)
-        if streak >= pace.successes or relapsed or elapsed + pace.interval >= pace.deadline:
+        if streak >= pace.successes or relapsed or hopeless or elapsed + pace.interval >= pace.deadline:
             return Verdict(target, streak >= pace.successes, elapsed, samples, certificate)
         sleep(pace.interval)
 

@@ -36,6 +36,7 @@ options:
         description:
           - C(http://host:port/path), C(https://host:port/path), or C(tcp://host:port), which only connects.
           - C(unit://name.service) is healthy while systemd says that the unit is active, for at least O(targets[].uptime).
+            Tries end early for it as for a O(targets[].unit).
           - A redirect is an answer like any other. It isn't followed.
         type: str
         required: true
@@ -89,6 +90,8 @@ options:
         description:
           - The systemd unit that must hold the port, so that a process left from another one can't answer for it.
           - For targets on this host.
+          - When systemd gives the unit up, or has restarted it twice while tries were made, it won't become healthy, and
+            the tries end before O(targets[].deadline).
         type: str
       uptime:
         description: Seconds that a C(unit://) target must have been active, so that one that is restarted again and again isn't.
@@ -244,7 +247,7 @@ from ansible_collections.slipway.stack.plugins.module_utils import _health as lo
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._journal import last_lines
 from ansible_collections.slipway.stack.plugins.module_utils._probe import probe
-from ansible_collections.slipway.stack.plugins.module_utils._unit_probe import probe_unit
+from ansible_collections.slipway.stack.plugins.module_utils._unit_probe import CrashWatch, probe_unit
 
 MOST_THREADS = 32
 
@@ -280,13 +283,19 @@ TARGET_SPEC: dict[str, dict[str, Any]] = {
 def run(module: AnsibleModule) -> dict[str, Any]:
     targets = logic.parse_targets(module.params["targets"], module.params)
 
+    def call(words: list[str]) -> tuple[int, str, str]:
+        code, out, err = module.run_command(words, handle_exceptions=False)
+        return code, out, err
+
     def look(target: logic.Target, timeout: float) -> logic.Answer:
-        if target.scheme == "unit":
-            return probe_unit(target, lambda words: module.run_command(words, handle_exceptions=False))
-        return probe(target, timeout)
+        return probe_unit(target, call) if target.scheme == "unit" else probe(target, timeout)
+
+    def watch(target: logic.Target) -> logic.Verdict:
+        more = [CrashWatch(target.watched_unit, call)] if target.watched_unit else []
+        return logic.watch(target, look, time.monotonic, time.sleep, *more)
 
     with ThreadPoolExecutor(max_workers=MOST_THREADS) as pool:
-        verdicts = list(pool.map(lambda target: logic.watch(target, look, time.monotonic, time.sleep), targets))
+        verdicts = list(pool.map(watch, targets))
     reports = [report(module, verdict) for verdict in verdicts]
     result = {"changed": False, "healthy": all(each["healthy"] for each in reports), "targets": reports}
     if module.params["fail"] and not result["healthy"]:

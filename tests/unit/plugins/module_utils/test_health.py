@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -184,8 +185,8 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def watch(self, **options: Any) -> health.Verdict:
-        return health.watch(target(**options), self.probe, lambda: self.now, self.sleep)
+    def watch(self, why_hopeless: Callable[[], str] = lambda: "", **options: Any) -> health.Verdict:
+        return health.watch(target(**options), self.probe, lambda: self.now, self.sleep, why_hopeless)
 
 
 BAD = good(status=503)
@@ -224,6 +225,19 @@ def test_no_try_outlasts_the_deadline() -> None:
     world = World("timeout")
     world.watch(timeout=5.0, deadline=14.0, interval=1.0)
     assert world.timeouts == [5.0, 5.0, 2.0]
+
+
+def test_nobody_is_waited_for_without_hope() -> None:
+    hopes = iter(["", "", "it crashes"])
+    verdict = World(BAD, REFUSED).watch(lambda: next(hopes))
+    assert (len(verdict.samples), verdict.healthy) == (3, False)
+    assert str(verdict.samples[0].mismatch).startswith("expected status 200")
+    assert str(verdict.samples[-1].mismatch) == "expected an answer, got Connection refused, and it crashes"
+
+
+def test_hope_is_asked_for_only_where_the_answer_is_bad() -> None:
+    verdict = World(BAD, good()).watch(iter(["", "it crashes"]).__next__, successes=2)
+    assert ([sample.ok for sample in verdict.samples], verdict.healthy) == ([False, True, True], True)
 
 
 def test_a_verdict_remembers_each_try() -> None:

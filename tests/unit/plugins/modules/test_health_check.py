@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import itertools
 import json
+import re
 import socket
 import socketserver
 import ssl
@@ -297,3 +299,28 @@ def test_the_journal_is_quoted_where_asked(
     result = run_module(health_check, once(wanted, journal_lines=5))
     assert "--lines=5 --unit=web.service" in result["msg"].splitlines()[1]
     assert len(result["targets"][0]["journal"]) == 1
+
+
+@pytest.mark.parametrize(
+    "target", [{"url": "tcp://127.0.0.1:{port}", "unit": "web.service"}, {"url": "unit://web.service"}]
+)
+def test_a_crash_loop_ends_long_before_the_deadline(
+    run_module: RunModule, closed_port: int, monkeypatch: pytest.MonkeyPatch, target: dict[str, str]
+) -> None:
+    restarts = itertools.count()
+
+    def run_command(_module: object, words: list[str], **_more: object) -> tuple[int, str, str]:
+        if words[0] == "journalctl":
+            return 0, "ImportError: no such name\n", ""
+        return 0, f"LoadState=loaded\nActiveState=activating\nNRestarts={next(restarts)}\nResult=exit-code\n", ""
+
+    monkeypatch.setattr(health_check.AnsibleModule, "run_command", run_command)
+    wanted = {**target, "url": target["url"].format(port=closed_port), "journal_unit": "web.service"}
+    began = time.monotonic()
+    result = run_module(health_check, {"targets": [wanted], "deadline": 60, "interval": 0.05})
+    assert time.monotonic() - began < 20
+    assert result["failed"]
+    assert re.search(
+        r"and web\.service crashed and was restarted \d times meanwhile \(Result=exit-code\)", result["msg"]
+    )
+    assert result["msg"].endswith("\nImportError: no such name")
