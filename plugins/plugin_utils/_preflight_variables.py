@@ -21,6 +21,7 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets i
     secret_problem,
 )
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_spec import likely_typos, spec_problems
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_storage import storage_problem
 
 PASSWORDS = ("app_database_password", "app_redis_password")
 # Which variable says that a service is wanted, and which names a managed one in place of the group's host.
@@ -144,16 +145,11 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
 
 
 def _judge_storage(inventory: Inventory, report: Report, host: str) -> None:
-    hosts = len(inventory.groups["app"])
-    if (
-        hosts > 1
-        and inventory.value(host, "app_shared_directories")
-        and not inventory.value(host, "app_shared_storage")
-    ):
-        report.problem(
-            f"app_shared_directories are local folders, but the application runs on {hosts} hosts: put them on storage "
-            "that all hosts mount and set app_shared_storage to true, or keep such files in an object store."
-        )
+    if inventory.value(host, "app_shared_storage"):
+        return
+    problem = storage_problem(inventory.value(host, "app_shared_directories") or [], len(inventory.groups["app"]))
+    if problem:
+        report.problem(problem)
 
 
 def _judge_certificate(inventory: Inventory, report: Report, host: str) -> None:
