@@ -53,6 +53,10 @@ options:
     description: Release or version to go back to.
     type: str
     default: ""
+  cut:
+    description: Whether connections that a process lets last for long may be ended, where the release needs their slot.
+    type: bool
+    default: false
 author:
   - slipway.stack contributors (@slipway)
 """
@@ -95,13 +99,11 @@ def rollout_plan(
     source: t.Mapping[str, t.Any],
     mode: str,
     settings: str,
-    version: str = "",
-    inventory_version: str = "",
-    back_to: str = "",
+    **more: t.Any,
 ) -> dict[str, t.Any]:
     """Decide; errors become the filter's."""
     try:
-        return choose(hosts, proxies, source, Wish(mode, settings, version, inventory_version, back_to))
+        return choose(hosts, proxies, source, Wish(mode, settings, **more))
     except UndecidedError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -61,6 +61,12 @@ class Bundle:
             "revision": self.content["revision"],
             "ports": self.in_slot(slot)["ports"],
             "processes": {kind: self.units(slot, kind) for kind in (ROUTED, WORKER, SINGLETON)},
+            # What its visitors are promised once it is left.
+            "drain": {
+                unit["name"]: {"port": unit["port"], "seconds": unit["drain"]}
+                for unit in self.unit_files(slot)
+                if unit["kind"] == ROUTED
+            },
         }
 
     @property

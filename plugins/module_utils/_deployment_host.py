@@ -195,11 +195,11 @@ class Executor:
     def _retire(self, bundle: logic.Bundle, slot: str, warm: int | None) -> bool:
         """Let the host itself stop the other slot, whatever becomes of the controller."""
         routed = self.host.processes(slot)[logic.ROUTED]
-        timer = f"{logic.retirement(self.layout.name, slot)}.timer"
-        units = _units.show([timer, *routed], self.call)
+        retirement = [unit["name"] for unit in logic.unretired(self.layout.name, slot)]
+        units = _units.show([*retirement, *routed], self.call)
         if not any(units[name].active not in ("inactive", "failed") for name in routed):
             return False
-        if warm is None and units[timer].active == "active":
+        if warm is None and any(units[name].active == "active" for name in retirement):
             return False
         retire = bundle.content["retire"]
         seconds = retire["warm"] if warm is None else warm
@@ -216,7 +216,6 @@ class Executor:
                 retire["program"],
                 str(self.layout.live),
                 str(self.layout.slot(slot)),
-                str(retire["drain"]),
             ]
             self._must(["systemd-run", "--quiet", "--collect", *options, *program])
         return True

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 _ESTABLISHED = "01"
 _POLL_S = 0.5
@@ -27,6 +28,24 @@ def connections(ports: Collection[int], tables: Iterable[Path] = TABLES) -> int:
                 local, state = line.split()[1], line.split()[3]
                 found += state == _ESTABLISHED and int(local.rpartition(":")[2], 16) in ports
     return found
+
+
+def held_for_long(
+    promises: Mapping[str, Mapping[str, Any]],
+    since: str,
+    waits: float,
+    now: datetime.datetime,
+    count: Callable[[Collection[int]], int] = connections,
+) -> dict[str, Any]:
+    """Who is still connected to a slot that was left at C(since), and may be for longer than a rollout waits."""
+    left = {unit: promise for unit, promise in promises.items() if promise["seconds"] > waits}
+    left = {unit: promise for unit, promise in left.items() if seconds_left(since, promise["seconds"], now) > 0}
+    held = {unit: number for unit, promise in left.items() if (number := count({promise["port"]}))}
+    if not held:
+        return {}
+    longest = datetime.timedelta(seconds=max(left[unit]["seconds"] for unit in held))
+    until = datetime.datetime.fromisoformat(since) + longest
+    return {"units": sorted(held), "connections": sum(held.values()), "until": until.isoformat()}
 
 
 def seconds_left(since: str, drain: float, now: datetime.datetime) -> float:

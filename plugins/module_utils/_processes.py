@@ -34,6 +34,7 @@ DEFAULTS: dict[str, t.Any] = {
     "threads": 1,
     "timeout": 120,
     "graceful_timeout": 30,
+    "drain_timeout": 0,
     "max_requests": 0,
     "max_requests_jitter": 0,
     "preload": False,

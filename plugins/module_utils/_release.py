@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils._atomic import sync_directory, write_atomically
+from ansible_collections.slipway.stack.plugins.module_utils._drain import held_for_long
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._processes import SLOTS
 
@@ -185,6 +186,7 @@ def gather(layout: Layout, user: str, uid: int) -> dict[str, Any]:
             for slot in SLOTS
         },
         "live": {"slot": "", "release": "", **live},
+        "draining": draining(layout, live),
         "previous_good": previous_good(read_ledger(layout), live.get("release", ""), {each["id"] for each in complete}),
         "live_inputs": _live_bundle(layout, live).get("inputs", ""),
         "live_targets": live_targets(layout, live),
@@ -192,6 +194,15 @@ def gather(layout: Layout, user: str, uid: int) -> dict[str, Any]:
         "user": user_facts(user, uid),
         "interpreters": interpreters(),
     }
+
+
+def draining(layout: Layout, live: Mapping[str, Any]) -> dict[str, Any]:
+    """Who still keeps the slot that isn't live, for longer than a rollout waits."""
+    left = next((read_json(layout.slot(slot)) for slot in SLOTS if live and slot != live.get("slot")), {})
+    if not left:
+        return {}
+    waits = read_json(bundle_path(layout, left["release"])).get("retire", {}).get("drain", 0)
+    return held_for_long(left.get("drain", {}), live["since"], waits, datetime.datetime.now(datetime.UTC))
 
 
 def bundle_path(layout: Layout, release: str) -> Path:

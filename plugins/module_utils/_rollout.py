@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class Wish:
     # What the inventory says, where -e says something else.
     inventory_version: str = ""
     back_to: str = ""
+    # Whether connections that were promised hours may be ended.
+    cut: bool = False
 
 
 def release_id(revision: str, settings: str) -> str:
@@ -59,6 +62,8 @@ def choose(
     outdated = [name for name, facts in hosts.items() if _held(facts, live_slot) not in ("", release)]
     slot = other(live_slot) if live_slot and outdated else live_slot or SLOTS[0]
     strays = [name for name, proxy in proxies.items() if live_slot and _known(proxy) and _strays(proxy, live_slot)]
+    if outdated and wish.mode != "rollback" and not wish.cut:
+        _refuse_to_cut(hosts, slot)
     lacking = [name for name, facts in hosts.items() if release not in facts["release_ids"]]
     described = release == release_id(revision, wish.settings)
     if lacking and not described:
@@ -80,6 +85,20 @@ def choose(
         "wanted": wanted,
         "note": note,
     }
+
+
+def _refuse_to_cut(hosts: Mapping[str, Mapping[str, Any]], slot: str) -> None:
+    """The release needs the slot for itself. To go back is urgent, so it isn't asked then."""
+    held = {name: facts["draining"] for name, facts in hosts.items() if facts.get("draining")}
+    if held:
+        total = sum(each["connections"] for each in held.values())
+        units = sorted({unit for each in held.values() for unit in each["units"]})
+        until = max(datetime.datetime.fromisoformat(each["until"]) for each in held.values())
+        raise UndecidedError(
+            f"Slot {slot} still holds {total} connections to {', '.join(units)} on {', '.join(held)}, which drain_timeout "
+            f"lets last until {until.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC: wait for them, or end them with "
+            "-e app_cut_connections=true."
+        )
 
 
 def _known(proxy: Mapping[str, Any]) -> bool:

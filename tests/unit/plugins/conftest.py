@@ -41,7 +41,9 @@ def bundle_of(layout: Layout) -> BundleOf:
         names = {process: f"shop-{process}@{name}.service" for process in PROCESSES}
         return {
             "units": [
-                {"name": names[each], "kind": kind, "content": unit(release)} for each, kind in PROCESSES.items()
+                {"name": names[each], "kind": kind, "content": unit(release)}
+                | ({"port": PORTS[name], "drain": 120} if kind == "routed" else {})
+                for each, kind in PROCESSES.items()
             ],
             "ports": {"web": [PORTS[name]]},
             "targets": [{"name": names["web"], "url": f"http://127.0.0.1:{PORTS[name]}/health"}],

@@ -17,6 +17,7 @@ from types import ModuleType
 
 import pytest
 
+WEB, API = "shop-web@blue.service", "shop-api@blue.service"
 SCRIPT = Path(__file__).parents[4] / "roles" / "app" / "files" / "retire.py"
 
 
@@ -37,15 +38,19 @@ class Slot:
         self.visitor = visitor
         self.port = port
         self._folder = folder
-        processes = {"routed": ["shop-web@blue.service", "shop-api@blue.service"], "worker": ["shop-jobs@blue.service"]}
-        self._write("blue.json", {"release": "1", "ports": {"web": [port], "api": [1]}, "processes": processes})
+        self.promise(30, 30)
         self.live("green", "2")
+
+    def promise(self, web: float, api: float) -> None:
+        drain = {WEB: {"port": self.port, "seconds": web}, API: {"port": 1, "seconds": api}}
+        self._write("blue.json", {"release": "1", "drain": drain})
 
     def live(self, slot: str, release: str) -> None:
         self._write("live.json", {"slot": slot, "release": release})
 
-    def arguments(self, seconds: float) -> list[str]:
-        return ["retire", str(self._folder / "live.json"), str(self._folder / "blue.json"), str(seconds)]
+    @property
+    def arguments(self) -> list[str]:
+        return ["retire", str(self._folder / "live.json"), str(self._folder / "blue.json")]
 
     @property
     def stopped(self) -> list[str]:
@@ -72,12 +77,10 @@ def slot(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def run(
-    retire: ModuleType, slot: Slot, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[float, Callable[[], None]], list[float]]:
+def run(retire: ModuleType, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], list[float]]:
     """Run it to its end; what happens meanwhile happens whenever it waits. Returns how often it did so."""
 
-    def run(seconds: float, meanwhile: Callable[[], None]) -> list[float]:
+    def run(meanwhile: Callable[[], None]) -> list[float]:
         waits: list[float] = []
         now = [1000.0]
 
@@ -89,50 +92,64 @@ def run(
         with monkeypatch.context() as patch:
             patch.setattr(retire.time, "monotonic", lambda: now[0])
             patch.setattr(retire.time, "sleep", sleep)
-            patch.setattr(sys, "argv", slot.arguments(seconds))
+            patch.setattr(sys, "argv", slot.arguments)
             retire.main()
         return waits
 
     return run
 
 
-STOP = "stop -- shop-web@blue.service shop-api@blue.service"
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
+    def lines() -> list[str]:
+        return capsys.readouterr().out.splitlines()
+
+    return lines
 
 
 def test_only_who_is_connected_to_the_port_counts(retire: ModuleType, slot: Slot) -> None:
-    assert retire.connections({slot.port}) == 1
-    assert retire.connections({slot.visitor.getsockname()[1]}) == 1, "its other end"
-    assert retire.connections(set()) == 0
+    assert retire.connections()[slot.port] == 1
+    assert retire.connections()[slot.visitor.getsockname()[1]] == 1, "its other end"
     slot.visitor.close()
-    assert retire.connections({slot.port}) == 0
+    assert retire.connections()[slot.port] == 0
 
 
-def test_it_ends_when_the_last_visitor_leaves(
-    slot: Slot, run: Callable[..., list[float]], capsys: pytest.CaptureFixture[str]
+def test_each_process_ends_when_its_last_visitor_leaves(
+    slot: Slot, run: Callable[..., list[float]], said: Callable[[], list[str]]
 ) -> None:
-    assert len(run(3600, slot.visitor.close)) == 1
-    assert slot.stopped == [STOP]
-    assert capsys.readouterr().out == "stopping blue (1), which 0 connections still reach.\n"
+    slot.promise(3600, 3600)
+    assert len(run(slot.visitor.close)) == 1
+    assert slot.stopped == [f"stop -- {API}", f"stop -- {WEB}"]
+    assert said() == [f"stopping {unit} (1), which 0 connections still reach." for unit in (API, WEB)]
 
 
-def test_nobody_is_waited_for_for_ever(
-    slot: Slot, run: Callable[..., list[float]], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("seconds", [15, 60])
+def test_nobody_is_waited_for_longer_than_was_promised(
+    slot: Slot, run: Callable[..., list[float]], said: Callable[[], list[str]], seconds: float
 ) -> None:
-    assert sum(run(30, lambda: None)) == 30
-    assert slot.stopped == [STOP]
-    assert "which 1 connections still reach" in capsys.readouterr().out
+    slot.promise(seconds, 99999)
+    assert sum(run(lambda: None)) == seconds
+    assert slot.stopped == [f"stop -- {API}", f"stop -- {WEB}"]
+    assert said()[-1] == f"stopping {WEB} (1), which 1 connections still reach."
+
+
+def test_processes_that_are_over_together_are_stopped_together(slot: Slot, run: Callable[..., list[float]]) -> None:
+    slot.visitor.close()
+    assert run(slot.visitor.close) == []
+    assert slot.stopped == [f"stop -- {WEB} {API}"]
 
 
 def test_a_slot_that_is_live_again_goes_on(
-    slot: Slot, run: Callable[..., list[float]], capsys: pytest.CaptureFixture[str]
+    slot: Slot, run: Callable[..., list[float]], said: Callable[[], list[str]]
 ) -> None:
-    run(3, lambda: slot.live("blue", "1"))
-    assert slot.stopped == []
-    assert capsys.readouterr().out == "blue is live again, so it goes on.\n"
+    run(lambda: slot.live("blue", "1"))
+    assert slot.stopped == [f"stop -- {API}"], "before it was live again"
+    assert said()[-1] == "blue is live again, so it goes on."
 
 
 @pytest.mark.parametrize(("live", "release"), [("green", "1"), ("blue", "3")])
 def test_live_is_a_release_in_a_slot(slot: Slot, live: str, release: str) -> None:
     slot.live(live, release)
-    subprocess.run([sys.executable, str(SCRIPT), *slot.arguments(0)[1:]], check=True)
-    assert slot.stopped == [STOP]
+    slot.promise(0, 0)
+    subprocess.run([sys.executable, str(SCRIPT), *slot.arguments[1:]], check=True)
+    assert slot.stopped == [f"stop -- {WEB} {API}"]

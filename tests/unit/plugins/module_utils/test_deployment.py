@@ -85,6 +85,7 @@ def test_it_is_noted_what_a_slot_holds(layout: Layout, two: deployment.Bundle) -
         "revision": "c2",
         "ports": {"web": [8050]},
         "processes": {"routed": [GREEN["web"]], "worker": [GREEN["jobs"]], "singleton": [GREEN["beat"]]},
+        "drain": {GREEN["web"]: {"port": 8050, "seconds": 120}},
     }
 
 

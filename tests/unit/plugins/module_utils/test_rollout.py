@@ -275,3 +275,40 @@ def test_hosts_that_remember_different_releases_are_not_guessed_about() -> None:
 def test_the_way_back_from_what_nobody_recorded_leads_to_the_record() -> None:
     hosts = {"web1": host("blue", on_disk=(ONE, TWO, THREE), blue=TWO, green=THREE)}
     assert outcome(choose(hosts, proxies("green"), {}, ROLLBACK)) == (TWO, "blue", True)
+
+
+# --- connections that were promised hours
+
+
+def draining(connections: int, until: str) -> dict[str, Any]:
+    return {"units": ["shop-live@blue.service"], "connections": connections, "until": until}
+
+
+HOURS_LEFT = {
+    "web1": UPGRADED["web1"] | {"draining": draining(5, "2026-11-23T14:00:00+01:00")},
+    "web2": UPGRADED["web1"] | {"draining": draining(2, "2026-11-23T13:05:00+00:00")},
+    "web3": UPGRADED["web1"] | {"draining": {}},
+}
+
+
+def test_a_slot_that_still_holds_connections_is_refused_with_the_choice() -> None:
+    with pytest.raises(UndecidedError) as refusal:
+        choose(HOURS_LEFT, proxies("green"), V3, deploy("v3"))
+    assert str(refusal.value) == (
+        "Slot blue still holds 7 connections to shop-live@blue.service on web1, web2, which drain_timeout lets last until "
+        "2026-11-23 13:05 UTC: wait for them, or end them with -e app_cut_connections=true."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "wish", "expected"),
+    [
+        (V3, Wish("deploy", "s1", "v3", "v3", cut=True), (THREE, "blue", True)),
+        (V1, ROLLBACK, (ONE, "blue", True)),
+        (V1, keep("v1"), (TWO, "green", False)),
+    ],
+)
+def test_connections_matter_only_to_who_takes_their_slot(
+    source: dict[str, str], wish: Wish, expected: tuple[str, str, bool]
+) -> None:
+    assert outcome(choose(HOURS_LEFT, proxies("green"), source, wish)) == expected

@@ -303,7 +303,7 @@ def test_the_host_itself_stops_the_other_slot_later(upgraded: Host) -> None:
     assert upgraded.systemd.calls_of("systemd-run") == [
         "systemd-run --quiet --collect --unit=shop-retire-blue --on-active=600 --timer-property=AccuracySec=1s "
         "--property=SyslogIdentifier=shop-retire /usr/bin/python3 /usr/local/lib/slipway/shop/retire "
-        f"{upgraded.layout.live} {upgraded.layout.slot('blue')} 120"
+        f"{upgraded.layout.live} {upgraded.layout.slot('blue')}"
     ]
 
 
@@ -315,6 +315,15 @@ def test_a_run_that_was_killed_before_it_scheduled_this_is_made_up_for(host: Hos
     assert host.run("live", "2", "green")["changed"]
     assert RETIREMENT in host.systemd.active
     assert host.ledger == [("live", "1", "blue"), ("live", "2", "green")]
+
+
+@pytest.mark.parametrize("kind", ["timer", "service"])
+def test_a_slot_that_waits_or_drains_goes_on_so(upgraded: Host, kind: str) -> None:
+    upgraded.systemd.active.remove(RETIREMENT)
+    upgraded.systemd.active.add(f"shop-retire-blue.{kind}")
+    upgraded.systemd.calls.clear()
+    assert not upgraded.run("live", "2", "green")["changed"]
+    assert upgraded.systemd.calls == []
 
 
 def test_a_slot_that_has_stopped_is_left_alone(upgraded: Host) -> None:
