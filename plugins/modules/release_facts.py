@@ -83,6 +83,13 @@ live:
   returned: success
   type: dict
   sample: {slot: blue, release: 3f2a9c51d07e, previous: 0c5b11d2e3f4, version: v1.4.2}
+draining:
+  description:
+    - Who is still connected to the slot that isn't live, and may be for longer than a new release that needs it waits. Empty
+      where nobody is.
+  returned: success
+  type: dict
+  sample: {units: [shop-live@blue.service], connections: 5, until: '2026-11-23T14:00:00+00:00'}
 previous_good:
   description: The release that was live before the live one was deployed, by the ledger, where it is still there.
   returned: success

@@ -21,7 +21,9 @@ BARE = {
 
 
 def test_each_argument_reaches_the_decision() -> None:
-    decided = plan({"web1": BARE}, {}, {"version": "v2", "revision": "c2"}, "deploy", "s1", version="v2", inventory_version="v1")
+    decided = plan(
+        {"web1": BARE}, {}, {"version": "v2", "revision": "c2"}, "deploy", "s1", version="v2", inventory_version="v1"
+    )
     assert (decided["mode"], decided["version"], decided["slot"]) == ("deploy", "v2", "blue")
     assert decided["wanted"] == {"version": "v1", "settings": "s1"}
 
