@@ -20,7 +20,7 @@ options:
     description:
       - The entries of each host, by the host's name.
       - An entry may have the fields C(at), C(outcome), C(run), C(release), C(version), C(revision), C(wanted), C(slot), C(by),
-        C(from), C(seconds), C(database_before), C(database_after) and C(reason).
+        C(from), C(seconds), C(steps), C(database_before), C(database_after) and C(reason).
     type: dict
     required: true
   limit:
@@ -51,8 +51,8 @@ _value:
   description:
     - The table, with line feeds between its lines. Empty when no host has an entry.
     - The columns are when it ended in local time, the outcome, version, release, commit and slot, the version that the inventory
-      asked for, the database's revision before and after, by whom and from where, the seconds of the slowest host, the hosts
-      and, where it failed, the reason, shortened.
+      asked for, the database's revision before and after, by whom and from where, the seconds of the slowest host, the hosts,
+      the seconds of each step and, where it failed, the reason, shortened.
   type: str
   sample: |-
     at                   outcome  version  release       by            seconds  hosts

@@ -20,6 +20,8 @@ _RELEASE = 12
 _COMMIT = 8
 _HOSTS = 3
 _REASON = 80
+# What rounds to nothing.
+_BRIEF = 0.05
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _NEVER = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
@@ -58,6 +60,15 @@ def _seconds(row: Row) -> str:
     return f"{max(known):.1f}" if known else ""
 
 
+def _steps(row: Row) -> str:
+    """How long each took where it took longest."""
+    slowest: dict[str, float] = {}
+    for entry in row.entries:
+        for name, seconds in (entry.get("steps") or {}).items():
+            slowest[name] = max(seconds, slowest.get(name, 0.0))
+    return ", ".join(f"{_text(name)} {seconds:.1f}" for name, seconds in slowest.items() if seconds >= _BRIEF)
+
+
 def _hosts(row: Row) -> str:
     more = len(row.hosts) - _HOSTS
     return ",".join(row.hosts[:_HOSTS]) + (f",+{more}" if more > 0 else "")
@@ -80,6 +91,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "by": _who,
     "seconds": _seconds,
     "hosts": _hosts,
+    "steps": _steps,
     "reason": _reason,
 }
 _NUMBERS = {"seconds"}

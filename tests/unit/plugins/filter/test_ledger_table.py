@@ -69,19 +69,24 @@ def column(ledgers: dict[str, Any], name: str) -> list[str]:
 
 
 def test_the_whole_table() -> None:
-    upgrade_elsewhere = {**UPGRADE, "at": "2026-11-23T11:00:06+00:00", "seconds": 12.0}
+    upgrade_elsewhere = {
+        **UPGRADE,
+        "at": "2026-11-23T11:00:06+00:00",
+        "seconds": 12.0,
+        "steps": {"build": 9.0, "switch": 0.1},
+    }
     del upgrade_elsewhere["database_before"], upgrade_elsewhere["database_after"]
     failed = {**FAILED, "revision": "77aa88bb99cc", "version": "v1.5.0", "wanted": "v1.4.2", "by": "ci"}
     table = ledger_table({"web2": [upgrade_elsewhere], "web1": [FIRST, UPGRADE, failed]})
     assert table.splitlines() == [
         "at                   outcome  version  release       commit    slot   inventory  database     by             "
-        "seconds  hosts      reason",
+        "seconds  hosts      steps                  reason",
         "2026-11-23T00:30:00  live     v1.4.2   0123456789ab            blue                           bob            "
         "  184.0  web1",
         "2026-11-23T12:00:06  live     v1.4.3   4f0c1b7d9a21  9c1d2e3f  green  v1.4.2     a1b2 → c3d4  alice@deploy1  "
-        "   12.0  web1,web2",
+        "   12.0  web1,web2  build 9.0, switch 0.2",
         "2026-11-23T13:00:00  failed   v1.5.0   ffff00001111  77aa88bb  blue   v1.4.2                  ci             "
-        "         web1       web didn't become healthy within 60 s",
+        "         web1                              web didn't become healthy within 60 s",
     ]
 
 
@@ -110,6 +115,11 @@ def test_the_newest_are_kept_and_come_last() -> None:
     assert days == [f"{day:02}" for day in range(6, 26)]
     assert [line[8:10] for line in ledger_table({"web1": entries}, 2).splitlines()[1:]] == ["24", "25"]
     assert len(ledger_table({"web1": entries}, 0).splitlines()) == 26
+
+
+def test_only_steps_that_took_a_while_are_there() -> None:
+    steps = {"resolve": 0.04, "build": 120.26, "health": 60.2}
+    assert column({"web1": [{**FAILED, "steps": steps}, FIRST]}, "steps") == ["", "build 120.3, health 60.2"]
 
 
 def test_moments_are_compared_not_texts() -> None:
