@@ -165,18 +165,43 @@ def wait_until() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def reboot(machine: Callable[[str], testinfra.host.Host], wait_until: Callable[..., None]) -> Callable[[str], None]:
-    """reboot(NAME): an orderly restart of the host; returns when systemd says that it has booted."""
+def booted(machine: Callable[[str], testinfra.host.Host], wait_until: Callable[..., None]) -> Callable[[str], None]:
+    """booted(NAME): returns when systemd says that the host has booted."""
+
+    def wait(name: str) -> None:
+        def has_booted() -> bool:
+            return machine(name).run("systemctl is-system-running").stdout.strip() in BOOTED
+
+        wait_until(has_booted, seconds=120)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def reboot(booted: Callable[[str], None]) -> Callable[[str], None]:
+    """reboot(NAME): an orderly restart of the host; returns when it has booted."""
 
     def restart(name: str) -> None:
         docker("restart", "--time", "60", container_of(name))
-
-        def booted() -> bool:
-            return machine(name).run("systemctl is-system-running").stdout.strip() in BOOTED
-
-        wait_until(booted, seconds=120)
+        booted(name)
 
     return restart
+
+
+@pytest.fixture(scope="session")
+def switched_off(booted: Callable[[str], None]) -> Callable[..., Any]:
+    """switched_off(NAME): the host is off, without a warning, while its block runs."""
+
+    @contextmanager
+    def off(name: str) -> Iterator[None]:
+        docker("kill", container_of(name))
+        try:
+            yield
+        finally:
+            docker("start", container_of(name))
+            booted(name)
+
+    return off
 
 
 @pytest.fixture(scope="session")
@@ -224,15 +249,17 @@ class Load:
 def load(client: testinfra.host.Host, wait_until: Callable[..., None]) -> Callable[..., Any]:
     """load(URL, at=[HOST...]): visitors of every kind from the client (tests/load) while its block runs.
 
-    There are 100 requests a second by `make soak`, and fewer by `make test`, where hosts share their cores with others.
+    There are 100 requests a second by `make soak`, and fewer by `make test`, where hosts share their cores with others;
+    LOAD_RATE says otherwise.
     """
     docker(
         "cp", str(Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "tests" / "load"), f"{container_of('client')}:/opt/"
     )
 
     @contextmanager
-    def run(url: str, at: list[str], rate: int = 100 if "SOAK" in os.environ else 25) -> Iterator[Load]:
+    def run(url: str, at: list[str]) -> Iterator[Load]:
         folder = client.check_output("mktemp -d")
+        rate = int(os.environ.get("LOAD_RATE", "100" if "SOAK" in os.environ else "25"))
         addresses = ",".join(client.check_output("getent ahostsv4 %s | head -1 | cut -d' ' -f1", host) for host in at)
         options = f"--url {url} --at {addresses} --rate {rate} --seconds 900"
         files = f"--stop-file {folder}/stop --out {folder}/result.json --events {folder}/events.jsonl"

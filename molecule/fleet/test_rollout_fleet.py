@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+
+@pytest.fixture
+def another(serving):
+    """A version that isn't live."""
+    return "v1.3.0" if serving() != {"v1.3.0"} else "v1.2.0"
+
+
+@pytest.fixture
+def answering(ask, group):
+    """Which hosts answer visitors, each with its slot."""
+
+    def answers():
+        told = [ask("/whoami", at=proxy).json() for proxy in group("nginx") for _ in range(8)]
+        return {(answer["hostname"], answer["slot"]) for answer in told}
+
+    return answers
+
 
 def test_a_release_that_fails_on_one_host_takes_the_others_back_too(run, visitors, serving, group, machine):
     before = serving()
@@ -15,42 +41,144 @@ def test_a_release_that_fails_on_one_host_takes_the_others_back_too(run, visitor
     assert len(records) == 1
 
 
-def test_a_part_of_the_fleet_is_not_upgraded_alone(run, serving):
+def test_a_part_of_the_fleet_is_not_upgraded_alone(run, serving, another):
     before = serving()
-    told = run("upgrade", "-e", "app_version=v1.3.0", "--limit", "app1,proxy1,proxy2", check=False)
+    told = run("upgrade", "-e", f"app_version={another}", "--limit", "app1,proxy1,proxy2", check=False)
     assert told.status != 0
     assert "run this without --limit" in told.text
     assert serving() == before
 
 
-def test_a_proxy_that_is_away_stops_the_run_before_anything_changes(run, serving, machine, ask):
+def test_a_proxy_that_is_away_stops_the_run_before_anything_changes(run, serving, another, machine):
+    before = serving()
     # With the connections that the controller keeps open.
     machine("proxy2").run("systemctl stop ssh.socket; systemctl stop ssh; pkill -KILL sshd")
     try:
-        told = run("upgrade", "-e", "app_version=v1.3.0", check=False)
+        told = run("upgrade", "-e", f"app_version={another}", check=False)
     finally:
         machine("proxy2").check_output("systemctl start ssh")
     assert told.status != 0
     assert "proxy2" in told.text
-    assert serving() == {"v1.2.0"}
+    assert serving() == before
 
 
-def test_a_proxy_whose_workers_cannot_see_the_flag_stops_the_run(run, serving, machine):
+def test_a_proxy_whose_workers_cannot_see_the_flag_stops_the_run(run, serving, another, machine):
+    before = serving()
     machine("proxy1").check_output("chmod o-x /var/lib/slipway")
     try:
-        told = run("upgrade", "-e", "app_version=v1.3.0", check=False)
+        told = run("upgrade", "-e", f"app_version={another}", check=False)
     finally:
         machine("proxy1").check_output("chmod o+x /var/lib/slipway")
     assert told.status != 0
     assert "chmod o+x" in told.text
-    assert serving() == {"v1.2.0"}
+    assert serving() == before
+
+
+def test_a_stale_fact_cache_decides_nothing(run, visitors, serving, another, ask, platforms, monkeypatch, tmp_path):
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "jsonfile")
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(tmp_path))
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_PREFIX", "")
+    live = ask("/whoami").json()["slot"]
+    idle = "green" if live == "blue" else "blue"
+    rollout = {"slot": live, "live_slot": idle, "release": "gone", "moves": True, "before": {"release": "gone"}}
+    stale = {
+        "__rollout_slot": {"before": idle, "after": idle, "canary": 0, "configured": True, "readable": True},
+        "__rollout_switched": {"before": idle, "after": live, "at": 1.0},
+        "__app_facts": {"live": {"slot": idle, "release": "gone"}},
+        "app_rollout": rollout,
+        "wired_rollout": rollout,
+    }
+    for host in platforms:
+        (tmp_path / host).write_text(json.dumps(stale))
+    with visitors() as seen:
+        run("upgrade", "-e", f"app_version={another}")
+    seen.assert_nothing_failed()
+    assert serving() == {another}
+    assert ask("/whoami").json()["slot"] == idle
 
 
 def test_a_proxy_that_comes_back_empty_agrees_with_the_other(run, serving, machine, ask):
-    slot = ask("/whoami").json()["slot"]
+    before, slot = serving(), ask("/whoami").json()["slot"]
     machine("proxy2").check_output(
         "systemctl stop nginx; rm -f /var/lib/slipway/slots/shop.green /etc/nginx/sites-*/shop.conf"
     )
     run("site")
     assert ask("/whoami", at="proxy2").json()["slot"] == slot
-    assert serving() == {"v1.2.0"}
+    assert serving() == before
+
+
+def test_a_host_that_reboots_before_the_switch_comes_back_with_what_is_live(
+    begin, run, serving, another, ask, answering, reboot, wait_until
+):
+    before, slot = serving(), ask("/whoami").json()["slot"]
+    begun = begin("upgrade", "-e", f"app_version={another}")
+    begun.reach("slipway.stack.app : Wait until each instance is healthy")
+    reboot("app1")
+    told = begun.end()
+    assert told.status != 0
+    assert "app1" in told.text
+    wait_until(lambda: answering() == {("app1", slot), ("app2", slot)}, seconds=60)
+    assert serving() == before
+    run("upgrade", "-e", f"app_version={another}")
+    assert serving() == {another}
+
+
+def test_a_host_is_lost_and_comes_back(
+    run, visitors, another, answering, switched_off, without, schedulers, second_scheduler
+):
+    slot = answering().pop()[1]
+    with switched_off("app1"):
+        # Its neighbour answers for both.
+        assert answering() == {("app2", slot)}
+        with without("app1"), visitors() as seen:
+            told = run("upgrade", "-e", f"app_version={another}")
+        seen.assert_nothing_failed()
+
+    # It knows nothing of that when it is back.
+    second_scheduler("app1")
+    assert schedulers() == {"app2"}
+    assert answering() == {("app2", told.slot)}
+
+    with visitors() as seen:
+        run("upgrade", "-e", f"app_version={another}")
+    seen.assert_nothing_failed()
+    assert answering() == {("app1", told.slot), ("app2", told.slot)}
+
+
+@pytest.fixture
+def schedulers(ask):
+    """From which hosts the last ticks came."""
+    return lambda: {tick["beat_host"] for tick in ask("/ticks?limit=3").json()}
+
+
+@pytest.fixture
+def second_scheduler(machine, wait_until):
+    """second_scheduler(NAME): waits until the host's own scheduler waits for the one that has the lease."""
+
+    def wait(host):
+        said = "journalctl -b -u 'shop-beat@*' | grep -q 'waiting for the lease'"
+        wait_until(lambda: machine(host).run(said).rc == 0, seconds=60)
+        # Three ticks.
+        time.sleep(15)
+
+    return wait
+
+
+@pytest.fixture
+def without(monkeypatch, tmp_path):
+    """without(NAME): playbooks know nothing of a host while its block runs."""
+
+    @contextmanager
+    def forget(lost):
+        whole = Path(os.environ["MOLECULE_INVENTORY_FILE"])
+        inventory = yaml.safe_load(whole.read_text())
+        for group in inventory.values():
+            group["hosts"] = {name: facts for name, facts in group.get("hosts", {}).items() if name != lost}
+        (tmp_path / "group_vars").symlink_to(whole.parent / "group_vars")
+        path = tmp_path / "hosts.yml"
+        path.write_text(yaml.safe_dump(inventory))
+        with monkeypatch.context() as patched:
+            patched.setenv("MOLECULE_INVENTORY_FILE", str(path))
+            yield
+
+    return forget

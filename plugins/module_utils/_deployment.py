@@ -154,9 +154,12 @@ def _prepared(host: Host, bundle: Bundle, slot: str) -> Stage:
 
 
 def starting(host: Host, bundle: Bundle, slot: str, *, anew: bool) -> Stage:
-    """The routed processes of a release run in their slot. Nothing that is live is touched."""
+    """The routed processes of a release run in their slot. Nothing that is live is touched.
+
+    Both slots start at boot until the hand-over: nginx's flag outlives a reboot, and may lead to either by then.
+    """
     stage = _prepared(host, bundle, slot)
-    stage.units = host.started(bundle.units(slot, ROUTED), bundle.release, anew=anew)
+    stage.units = host.started(bundle.units(slot, ROUTED), bundle.release, anew=anew, enabled=True)
     return stage
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +70,41 @@ def run(play):
         return Told(done.returncode, re.sub(r"\s+", " ", done.stdout + done.stderr))
 
     return told
+
+
+class Begun:
+    """A playbook that is under way, in a process group of its own, so that all of it can be killed."""
+
+    def __init__(self, name, *options):
+        inventory = Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent
+        self.process = subprocess.Popen(
+            ["ansible-playbook", "-i", str(inventory), f"slipway.stack.{name}", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=os.environ["MOLECULE_SCENARIO_DIRECTORY"],
+            start_new_session=True,
+        )
+
+    def reach(self, task):
+        """Return as soon as a task has begun on its hosts."""
+        for line in self.process.stdout:
+            if line.startswith(f"TASK [{task}]"):
+                time.sleep(0.5)
+                return
+        pytest.fail(f"the playbook ended without {task}")
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.stdout.close()
+        self.process.wait()
+
+    def end(self):
+        text = self.process.stdout.read()
+        return Told(self.process.wait(), re.sub(r"\s+", " ", text))
+
+
+@pytest.fixture(scope="session")
+def begin():
+    """begin(NAME, *OPTIONS): starts one of the collection's playbooks and goes on."""
+    return Begun

@@ -74,7 +74,7 @@ def test_a_slot_is_cleared_for_what_starts_in_it(layout: Layout, two: deployment
     assert stage.finish == []
     assert paths(layout, stage.files, "absent") == ["shop-removed@green-2.service"]
     assert paths(layout, stage.files) == [*GREEN.values(), "green.json"]
-    assert stage.units == [{"name": GREEN["web"], "state": "started"}]
+    assert stage.units == [{"name": GREEN["web"], "state": "started", "enabled": True}]
 
 
 def test_it_is_noted_what_a_slot_holds(layout: Layout, two: deployment.Bundle) -> None:
@@ -103,7 +103,7 @@ def test_what_runs_another_release_starts_again(
     layout: Layout, two: deployment.Bundle, running: dict[str, str], anew: bool, state: str
 ) -> None:
     stage = deployment.starting(host(layout, **running), two, "green", anew=anew)
-    assert stage.units == [{"name": GREEN["web"], "state": state}]
+    assert stage.units == [{"name": GREEN["web"], "state": state, "enabled": True}]
 
 
 # --- working
