@@ -18,8 +18,12 @@ from converge import IMAGE, ROOT, Host, inventory, run
 RATE = int(os.environ.get("BENCH_RATE", "100"))
 QUIET_S = 15
 AFTER_S = 5
+# As when the warm time of the rollout before is over.
+COLD = ("rollback_cold", "broken_release")
 CLIENT = "slipway-bench-client"
 RELEASES = {"v1": [], "v2": [], "broken": ["--with", "crash_at_import"]}
+# Visitors of all kinds, and none of them is limited.
+ROUTES = [{"path": "/"}, {"path": "/ws", "kind": "websocket"}, {"path": "/events", "kind": "sse"}]
 SWITCH = re.compile(r"([\d.]+)\s+s\s+of\s+them\s+to\s+the\s+switch")
 
 
@@ -36,7 +40,7 @@ def write_inventory(host: Host, folder: Path) -> Path:
     """Write the demo's inventory, with a repository to take releases from and both slots' limits as shipped."""
     path = inventory(host, "ssh", folder)
     text = re.sub(r"app_directory: .*", f"app_repository: {make_releases(folder)}", path.read_text())
-    text = re.sub(r"app_version: .*", "app_version: v1", text)
+    text = re.sub(r"app_version: .*", f"app_version: v1\n    nginx_routes: {json.dumps(ROUTES)}", text)
     path.write_text(text)
     return path
 
@@ -78,7 +82,7 @@ def live_slot(host: Host) -> str:
 
 
 def cool_down(host: Host) -> None:
-    """Stop the old slot, as when its warm time is over."""
+    """Stop the old slot."""
     old = "green" if live_slot(host) == "blue" else "blue"
     host.sh(f"systemctl stop demo-retire-{old}.timer demo-web@{old}.service")
 
@@ -95,13 +99,10 @@ def operations(host: Host, hosts: Path) -> dict[str, Callable[[], str]]:
 
         return do
 
-    def cold() -> str:
-        return rollout("rollback", "-e", "app_release=v2")()
-
     return {
         "upgrade": rollout("upgrade", "-e", "app_version=v2"),
         "rollback_warm": rollout("rollback"),
-        "rollback_cold": cold,
+        "rollback_cold": rollout("rollback", "-e", "app_release=v2"),
         "broken_release": rollout("upgrade", "-e", "app_version=broken", fails=True),
         "restart": lambda: host.sh(f"systemctl restart demo-web@{live_slot(host)}.service"),
         "reload": lambda: host.sh(
@@ -120,7 +121,7 @@ def measure() -> dict[str, dict[str, Any]]:
         took: dict[str, dict[str, Any]] = {}
         with visitors(host) as mark:
             for operation, do in operations(host, hosts).items():
-                if operation == "rollback_cold":
+                if operation in COLD:
                     cool_down(host)
                 mark(f"before_{operation}")
                 time.sleep(QUIET_S)

@@ -100,8 +100,8 @@ class Begun:
         self.process.wait()
 
     def end(self):
-        text = self.process.stdout.read()
-        return Told(self.process.wait(), re.sub(r"\s+", " ", text))
+        text = self.process.communicate()[0]
+        return Told(self.process.returncode, re.sub(r"\s+", " ", text))
 
 
 @pytest.fixture(scope="session")
