@@ -57,6 +57,16 @@ class Told:
         return re.search(r"\(release \w+, slot (\w+)\)", self.text)[1]
 
     @property
+    def steps(self) -> dict[str, float]:
+        """How long each step took."""
+        told = re.search(r"Seconds: (.+?)\. (?=Visitors|To go back)", self.text)[1]
+        return {name: float(seconds) for name, seconds in re.findall(r"([a-z ]+?) ([\d.]+)(?:, |$)", told)}
+
+    @property
+    def seconds(self) -> float:
+        return float(re.search(r" in ([\d.]+) s", self.text)[1])
+
+    @property
     def seconds_to_switch(self) -> float:
         return float(re.search(r"([\d.]+) s of them to the switch", self.text)[1])
 
