@@ -250,7 +250,8 @@ def remove_release(layout: Layout, release_id: str) -> None:
 
 def append_to_ledger(layout: Layout, entry: dict[str, Any]) -> None:
     layout.ledger.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({"at": now(), **entry}, sort_keys=True) + "\n"
+    # Not sorted: the steps of a rollout are in their order.
+    line = json.dumps({"at": now(), **entry}) + "\n"
     descriptor = os.open(layout.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     try:
         os.write(descriptor, line.encode())

@@ -114,10 +114,11 @@ def test_a_removed_release_leaves_no_secret_behind(layout: release.Layout) -> No
 
 def test_the_ledger_only_grows(layout: release.Layout) -> None:
     release.append_to_ledger(layout, {"outcome": "live"})
-    release.append_to_ledger(layout, {"outcome": "failed"})
+    release.append_to_ledger(layout, {"outcome": "failed", "steps": {"resolve": 2, "build": 1}})
     lines = [json.loads(line) for line in layout.ledger.read_text().splitlines()]
     assert [line["outcome"] for line in lines] == ["live", "failed"]
     assert all(line["at"] for line in lines)
+    assert list(lines[1]["steps"]) == ["resolve", "build"], "in the order in which they were taken"
 
 
 def test_a_line_that_was_cut_off_is_not_in_the_ledger(layout: release.Layout) -> None:
