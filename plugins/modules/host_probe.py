@@ -11,8 +11,9 @@ module: host_probe
 short_description: Read what a release needs to know of a host before it changes it
 version_added: 0.1.0
 description:
-  - Reports the applications that are on the host already, who listens on which port, the free disk space, and
-    whether the host can supply a Python interpreter. It changes nothing.
+  - Reports the applications that are on the host already, who listens on which port, the free disk space, which packages
+    are installed, and whether the host can supply a Python interpreter. It changes nothing.
+  - With O(facts), it gathers Ansible's facts on the way, which spares a task.
 options:
   root:
     description: Where the releases will lie. The free space is that of the nearest folder that exists.
@@ -26,6 +27,11 @@ options:
     description: The folder in which each application leaves what it uses on the host.
     type: path
     default: /etc/slipway/apps.d
+  facts:
+    description: Facts to gather, in the words of O(ansible.builtin.setup#module:gather_subset). Empty for none.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - slipway.stack.attributes
 attributes:
@@ -42,6 +48,7 @@ EXAMPLES = r"""
 - name: Read what the host has
   slipway.stack.host_probe:
     root: /srv/shop
+    facts: ["!all", "!min", network]
   register: probe
 """
 
@@ -69,6 +76,17 @@ python:
   type: dict
   returned: success
   sample: {system: "3.11", installed: true, candidate: false}
+packages:
+  description: The packages that are installed, but not those that only another one brought along.
+  type: list
+  elements: str
+  returned: success
+  sample: [nginx, python3, sudo]
+ansible_facts:
+  description: What O(facts) asks for.
+  type: dict
+  returned: success
+  sample: {default_ipv4: {address: 203.0.113.10}}
 """
 
 import json
@@ -78,9 +96,11 @@ import shutil
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.facts.compat import ansible_facts
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._listeners import listeners
+from ansible_collections.slipway.stack.plugins.module_utils._packages import wanted_packages
 
 
 def read_applications(directory: str) -> dict[str, t.Any]:
@@ -121,6 +141,11 @@ def python_report(module: AnsibleModule, wanted: str) -> dict[str, t.Any]:
     return report | {"installed": False, "candidate": bool(candidate) and "(none)" not in candidate[0]}
 
 
+def gather_facts(module: AnsibleModule, subset: list[str]) -> dict[str, t.Any]:
+    """Gather what ansible.builtin.setup would."""
+    return t.cast("dict[str, t.Any]", ansible_facts(module, gather_subset=subset)) if subset else {}
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Look at all of it."""
     return {
@@ -129,6 +154,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "listening": listeners(),
         "free_mb": free_mb(module.params["root"]),
         "python": python_report(module, module.params["python"]),
+        "packages": wanted_packages(),
+        "ansible_facts": gather_facts(module, module.params["facts"]),
     }
 
 
@@ -139,6 +166,7 @@ def main() -> None:
             "root": {"type": "path", "required": True},
             "python": {"type": "str", "default": ""},
             "fragments": {"type": "path", "default": "/etc/slipway/apps.d"},
+            "facts": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
