@@ -1,7 +1,7 @@
 # Copyright (c) 2026 slipway.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parameters in, JSON out: sources and releases."""
+"""Parameters in, JSON out: releases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._errors import Stack
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, write_json
 from ansible_collections.slipway.stack.plugins.module_utils._release_build import Recipe
 from ansible_collections.slipway.stack.plugins.module_utils._release_run import Worker
-from ansible_collections.slipway.stack.plugins.modules import release, release_command, release_facts, source
+from ansible_collections.slipway.stack.plugins.modules import release, release_command, release_facts
 
 RunModule = Callable[..., dict[str, Any]]
 
@@ -97,22 +97,3 @@ def test_facts_are_no_change(layout: Layout, run_module: RunModule) -> None:
 def test_check_mode_runs_no_command(run_module: RunModule) -> None:
     wanted = {"name": "shop", "user": "root", "command": "exit 1", "directory": "/"}
     assert run_module(release_command, wanted, check_mode=True)["changed"] is True
-
-
-def test_a_source_is_resolved_and_fetched(tmp_path: Path, run_module: RunModule) -> None:
-    project = tmp_path / "project"
-    (project / "server").mkdir(parents=True)
-    (project / "server" / "app.py").write_text("x")
-    wanted = {"directory": str(project), "cache": str(tmp_path / "cache"), "subdirectory": "server"}
-    resolved = run_module(source, wanted)
-    assert "tarball" not in resolved
-    fetched = run_module(source, {**wanted, "fetch": True})
-    assert (fetched["changed"], fetched["revision"]) == (False, resolved["revision"])
-    assert Path(fetched["tarball"]).exists()
-    missing = run_module(source, {**wanted, "fetch": True, "subdirectory": "client"})
-    assert "subdirectory client isn't in the source" in missing["msg"]
-
-
-def test_exactly_one_source_is_needed(run_module: RunModule) -> None:
-    assert run_module(source, {})["failed"] is True
-    assert run_module(source, {"package": "a", "directory": "/"})["failed"] is True
