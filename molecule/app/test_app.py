@@ -302,15 +302,26 @@ def test_a_new_setting_is_a_release_like_any_other_and_old_ones_go(machine, play
     assert machine("twelve").file("/srv/tools/current").linked_to == f"/srv/tools/releases/{now['release']}"
 
 
-def test_a_process_that_is_gone_leaves_no_unit_behind(machine, play, live):
-    wanted = json.dumps(
-        {
-            "app_processes": [
-                {"name": "web", "command": "python -m http.server $PORT", "routed": True, "health": {"path": "/"}}
-            ]
-        }
+def files_that_say(version):
+    """Settings of an application that reports its version by a page that holds nothing else."""
+    command = f"cd $(mktemp -d) && echo {version} >version && exec python3 -m http.server $PORT"
+    health = {"path": "/", "version_path": "/version"}
+    web = {"name": "web", "command": command, "routed": True, "start_timeout": 8, "health": health}
+    return json.dumps({"app_processes": [web]})
+
+
+def test_a_release_that_reports_another_version_is_not_the_one_that_was_asked_for(play, live):
+    before = live("twelve")
+    result = play(
+        "tools.yml", "--limit", "twelve", "-e", "scenario_version=v2", "-e", files_that_say("v1"), check=False
     )
-    play("tools.yml", "--limit", "twelve", "-e", "scenario_version=v2", "-e", wanted)
+    assert result.returncode != 0
+    assert "expected version v2, got v1" in one_line(result)
+    assert live("twelve") == before
+
+
+def test_a_process_that_is_gone_leaves_no_unit_behind(machine, play, live):
+    play("tools.yml", "--limit", "twelve", "-e", "scenario_version=v2", "-e", files_that_say("v2"))
     slot = live("twelve")["slot"]
     units = machine("twelve").check_output("ls /etc/systemd/system").split()
     assert [unit for unit in units if unit.startswith("tools-") and f"@{slot}" in unit] == [f"tools-web@{slot}.service"]

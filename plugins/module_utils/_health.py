@@ -268,13 +268,13 @@ def _judge_json(target: Target, answer: Answer) -> Mismatch | None:
 def _judge_version(target: Target, answer: Answer) -> Mismatch | None:
     if target.version is None:
         return None
-    found, value = _look_up(answer.body, target.version_key)
+    found, value = _look_up(answer.body, target.version_key) if target.version_key else (True, answer.body.strip())
     if not found:
         return Mismatch(f"version {target.version}", f"no {target.version_key}{_excerpt(answer.body)}")
     # A tag is often v1.2.3 where the application says 1.2.3.
     if _as_text(value).removeprefix("v") == target.version.removeprefix("v"):
         return None
-    return Mismatch(f"version {target.version}", _as_text(value))
+    return Mismatch(f"version {target.version}", _as_text(value)[:_EXCERPT] or "nothing")
 
 
 def _judge_latency(target: Target, answer: Answer) -> Mismatch | None:

@@ -71,7 +71,7 @@ options:
         description: The expected version. A leading C(v) doesn't count.
         type: str
       version_key:
-        description: Dotted path of the version in the JSON body.
+        description: Dotted path of the version in the JSON body. Empty where the body is nothing but the version.
         type: str
         default: version
       max_latency_ms:

@@ -102,6 +102,7 @@ def test_the_certificate_has_to_bear_the_name_that_is_asked_for(options: dict[st
         {"version": "1.4.3"},
         {"version": "v1.4.3"},
         {"version": "ok", "version_key": "checks.0.state"},
+        {"version": BODY, "version_key": ""},
         {"max_latency_ms": 10},
     ],
 )
@@ -112,6 +113,8 @@ def test_an_answer_as_expected_is_good(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "answer", "mismatch"),
     [
+        ({"version": "2", "version_key": ""}, good(body="1\n"), "expected version 2, got 1"),
+        ({"version": "2", "version_key": ""}, good(body=""), "expected version 2, got nothing"),
         ({}, good(status=503, body=""), "expected status 200, got 503"),
         (
             {"status": [200, 204]},
