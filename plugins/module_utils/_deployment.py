@@ -29,6 +29,8 @@ from ansible_collections.slipway.stack.plugins.module_utils._release import (
 from ansible_collections.slipway.stack.plugins.module_utils._rollout import other
 
 ROUTED, WORKER, SINGLETON = "routed", "worker", "singleton"
+# The port of a routed process that may not run twice, which systemd holds while nothing runs.
+SOCKET = "socket"
 ReleaseOf = Callable[[Iterable[str]], dict[str, str]]
 
 
@@ -51,21 +53,41 @@ class Bundle:
         return [unit["name"] for unit in self.unit_files(slot) if not kinds or unit["kind"] in kinds]
 
     def unit_files(self, slot: str) -> list[Mapping[str, Any]]:
-        return [unit for unit in self.in_slot(slot)["units"] if self.singletons or unit["kind"] != SINGLETON]
+        """Units of which each slot has its own."""
+        return [
+            unit
+            for unit in self.in_slot(slot)["units"]
+            if not unit.get("exclusive") and (self.singletons or unit["kind"] != SINGLETON)
+        ]
+
+    def exclusive_files(self, slot: str, *kinds: str) -> list[Mapping[str, Any]]:
+        """Units of what may not run twice, of which a host has one."""
+        units = [unit for unit in self.in_slot(slot)["units"] if unit.get("exclusive")]
+        return [unit for unit in units if not kinds or unit["kind"] in kinds]
+
+    def exclusive(self, slot: str, *kinds: str) -> list[str]:
+        return [unit["name"] for unit in self.exclusive_files(slot, *kinds)]
+
+    def targets(self, slot: str, *, exclusive: bool) -> list[dict[str, Any]]:
+        """What health_check looks at, of what may not run twice or of the rest."""
+        names = self.exclusive(slot)
+        return [target for target in self.in_slot(slot)["targets"] if (target["name"] in names) == exclusive]
 
     def slot_record(self, slot: str) -> dict[str, Any]:
         """What is noted of a slot, for people and for later runs."""
+        exclusive = self.exclusive(slot, ROUTED, WORKER)
         return {
             "release": self.release,
             "version": self.content["version"],
             "revision": self.content["revision"],
             "ports": self.in_slot(slot)["ports"],
-            "processes": {kind: self.units(slot, kind) for kind in (ROUTED, WORKER, SINGLETON)},
+            "processes": {kind: self.units(slot, kind) for kind in (ROUTED, WORKER, SINGLETON)}
+            | ({"exclusive": exclusive} if exclusive else {}),
             # What its visitors are promised once it is left.
             "drain": {
                 unit["name"]: {"port": unit["port"], "seconds": unit["drain"]}
                 for unit in self.unit_files(slot)
-                if unit["kind"] == ROUTED
+                if unit["kind"] == ROUTED and not unit.get("exclusive")
             },
         }
 
@@ -107,8 +129,18 @@ class Host:
     def units_in(self, slot: str) -> list[str]:
         return [name for name in own_units(self.layout) if slot_of(name) == slot]
 
-    def timer_files(self) -> list[str]:
+    def units_in_no_slot(self) -> list[str]:
         return [name for name in own_units(self.layout) if "@" not in name]
+
+    def exclusive_units(self, slot: str) -> list[str]:
+        """Units of what may not run twice, as noted when the slot was filled, with their sockets."""
+        noted = read_json(self.layout.slot(slot)).get("processes", {}).get("exclusive", [])
+        return [name for name in self.units_in_no_slot() if service_of(name) in noted]
+
+    def units_in_slots_of(self, services: Iterable[str]) -> list[str]:
+        """Units of processes that ran in slots, and may not run twice any more."""
+        names = set(services)
+        return [name for name in own_units(self.layout) if "@" in name and f"{name.partition('@')[0]}.service" in names]
 
     def processes(self, slot: str) -> dict[str, list[str]]:
         """The units of a slot by their kind, as noted when they were started."""
@@ -124,6 +156,10 @@ class Host:
         running = self.release_of(names)
         stale = {name for name, found in running.items() if anew or found != release}
         return [{"name": name, "state": "restarted" if name in stale else "started", **more} for name in names]
+
+
+def service_of(unit: str) -> str:
+    return f"{unit.rpartition('.')[0]}.service"
 
 
 def retirement(name: str, slot: str) -> str:
@@ -165,30 +201,58 @@ def starting(host: Host, bundle: Bundle, slot: str, *, anew: bool) -> Stage:
 
 def working(host: Host, bundle: Bundle, slot: str) -> Stage:
     """The release's workers run, and the old ones finish the jobs that they have and take no more."""
+    stage = _replaced(host, bundle, slot, WORKER)
+    stage.finish = host.processes(other(slot))[WORKER]
+    stage.units += host.started(bundle.units(slot, WORKER), bundle.release)
+    return stage
+
+
+def replacing(host: Host, bundle: Bundle, slot: str) -> Stage:
+    """The release's routed processes that may not run twice run in place of the old ones."""
+    return _replaced(host, bundle, slot, ROUTED, SOCKET)
+
+
+def _replaced(host: Host, bundle: Bundle, slot: str, *kinds: str) -> Stage:
+    """There is one unit of what may not run twice, which systemd doesn't start again before the old process has ended."""
+    units = bundle.exclusive_files(slot, *kinds)
+    files = [{"path": host.unit_path(unit["name"]), "content": unit["content"]} for unit in units]
+    sockets = [unit["name"] for unit in units if unit["kind"] == SOCKET]
+    services = [unit["name"] for unit in units if unit["kind"] != SOCKET]
+    # systemd doesn't move a socket to another port while somebody uses it.
+    moved = [name for name in sockets if _differs(host, files, name)]
     return Stage(
-        finish=host.processes(other(slot))[WORKER],
-        units=host.started(bundle.units(slot, WORKER), bundle.release),
+        stop=[{"name": name, "state": "stopped", "enabled": False} for name in host.units_in_slots_of(services)]
+        + [{"name": name, "state": "stopped"} for socket in moved for name in (service_of(socket), socket)],
+        files=files,
+        units=[{"name": name, "state": "started", "enabled": True} for name in sockets]
+        + host.started(services, bundle.release, enabled=True),
     )
 
 
 def serving(host: Host, bundle: Bundle, slot: str) -> Stage:
     """Everything that only the live release does: its singletons, timers, and the start at boot."""
     stage = _prepared(host, bundle, slot)
+    replaced = _replaced(host, bundle, slot, ROUTED, WORKER, SOCKET)
     old = host.processes(other(slot))
     live_files = bundle.live_files
-    names = {os.path.basename(file["path"]) for file in live_files}
-    obsolete = [name for name in host.timer_files() if name not in names]
+    names = {os.path.basename(file["path"]) for file in live_files + replaced.files}
+    obsolete = [name for name in host.units_in_no_slot() if name not in names]
     # A singleton never runs twice, so the old one has ended before the new one starts.
-    stage.stop += [{"name": name, "state": "stopped", "enabled": False} for name in old[SINGLETON] + obsolete]
+    ending = [{"name": name, "state": "stopped", "enabled": False} for name in old[SINGLETON] + obsolete]
+    stage.stop = _each_once(stage.stop + replaced.stop + ending)
     stage.finish = old[WORKER]
-    stage.files += live_files + [absent(host.unit_path(name)) for name in obsolete]
+    stage.files += replaced.files + live_files + [absent(host.unit_path(name)) for name in obsolete]
     stage.units = [{"name": name, "enabled": False} for name in old[ROUTED] + old[WORKER]]
-    stage.units += host.started(bundle.units(slot), bundle.release, enabled=True)
+    stage.units += host.started(bundle.units(slot), bundle.release, enabled=True) + replaced.units
     stage.units += [
         {"name": name, "state": "restarted" if _differs(host, live_files, name) else "started", "enabled": True}
         for name in bundle.timers
     ]
     return stage
+
+
+def _each_once(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({entry["name"]: entry for entry in entries}.values())
 
 
 def _differs(host: Host, files: Iterable[Mapping[str, Any]], name: str) -> bool:
@@ -200,7 +264,8 @@ def _differs(host: Host, files: Iterable[Mapping[str, Any]], name: str) -> bool:
 
 def stopping(host: Host, slot: str) -> Stage:
     """Nothing of a slot runs, now or after a boot, and nothing is left of it."""
-    names = host.units_in(slot)
+    # What may not run twice is the live release's again after this; where nothing is live, it goes too.
+    names = host.units_in(slot) + ([] if host.layout.live.exists() else host.exclusive_units(slot))
     return Stage(
         stop=unretired(host.layout.name, slot)
         + [{"name": name, "state": "stopped", "enabled": False} for name in names],

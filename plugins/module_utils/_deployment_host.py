@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._release import (
     read_ledger,
     remove_release,
 )
+from ansible_collections.slipway.stack.plugins.module_utils._replacement import FirstAnswer
 from ansible_collections.slipway.stack.plugins.module_utils._rollout import other
 
 # Beside a live release, a new one that starts gets a fifth of the usual weight until it is healthy.
@@ -89,6 +91,22 @@ class Executor:
         return self._perform(
             logic.working(self.host, bundle, slot), weight=USUAL_WEIGHT, weighed=bundle.units(slot, logic.ROUTED)
         )
+
+    def replace(self, bundle: logic.Bundle, slot: str) -> dict[str, Any]:
+        """Ends as soon as the new processes answer, and tells for how long nobody did."""
+        running = self.release_of(bundle.exclusive(slot, logic.ROUTED))
+        began = time.monotonic()
+        result = self._perform(logic.replacing(self.host, bundle, slot))
+        if self.options.check_mode:
+            return {**result, "pauses": []}
+        answers = [FirstAnswer(target, self.call) for target in bundle.targets(slot, exclusive=True)]
+        came_at = {answer.unit: answer.wait() for answer in answers}
+        pauses = [
+            {"name": name, "seconds": round(came_at[name] - began, 1)}
+            for name, release in running.items()
+            if release != bundle.release
+        ]
+        return {**result, "pauses": pauses}
 
     def serve(self, bundle: logic.Bundle, slot: str, record: Record) -> dict[str, Any]:
         # Back to a release, or on from a run that was cut off, nothing went before that gave it its full weight.

@@ -15,6 +15,9 @@ PROCESS_STRIDE = 10
 GREEN_OFFSET = 50
 PORT_RANGE = 100
 MAX_INSTANCES = 10
+# The last of a process' ten ports. A process that may not run twice has it in both slots, and both slots' own ports are
+# free for one that may: so it can become the other kind beside what runs.
+HELD_PORT_OFFSET = PROCESS_STRIDE - 1
 # gunicorn's min(2 * cores + 1, 4) is 4 on every host with two cores or more: the arithmetic takes the upper bound,
 # so that it needs no facts of hosts that are outside a run.
 MAX_DEFAULT_WORKERS = 4
@@ -52,6 +55,7 @@ DEFAULTS: dict[str, t.Any] = {
     "start_timeout": 60,
     "relax": [],
     "overlap": True,
+    "takes_socket": False,
     "lease": True,
 }
 
@@ -71,6 +75,26 @@ def _instances(slot: str, count: int) -> list[str]:
     return [slot if number == 1 else f"{slot}-{number}" for number in range(1, count + 1)]
 
 
+def _refuse_to_run_twice(process: t.Mapping[str, t.Any]) -> None:
+    """Raise ValueError where a process that may not overlap with itself would."""
+    name, count, workers = process["name"], int(process["count"]), int(process.get("workers") or 1)
+    if count != 1:
+        raise ValueError(
+            f"app_processes[{name}].count is {count}, but with overlap: false it may not run twice: leave count out"
+        )
+    if process["module"] and workers != 1:
+        raise ValueError(
+            f"app_processes[{name}].workers is {workers}, and each is the application once more, but with overlap: false "
+            "it may not run twice: leave workers out"
+        )
+    if process["kind"] == "routed" and process["command"] and not process["takes_socket"]:
+        raise ValueError(
+            f"app_processes[{name}] has overlap: false, so systemd holds its port while nothing runs, but its command "
+            "opens a port itself: give its module in place of the command, or let the command serve on the socket that "
+            "it is handed (file descriptor 3) and set takes_socket: true"
+        )
+
+
 def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int) -> list[dict[str, t.Any]]:
     """Complete each process with its defaults, kind, units and (where routed) ports for both slots.
 
@@ -85,8 +109,14 @@ def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: 
             raise ValueError(f"app_processes[{name}].count is {count}: set it from 1 to {MAX_INSTANCES}")
         if item["kind"] in ("singleton", "timer") and count != 1:
             raise ValueError(f"app_processes[{name}].count is {count}, but a {item['kind']} runs once: leave count out")
+        item["exclusive"] = not item["overlap"] and item["kind"] in ("routed", "worker")
+        if item["exclusive"]:
+            _refuse_to_run_twice(item)
+            item["workers"] = 1
         if item["kind"] == "timer":
             item["units"] = {slot: [f"{app_name}-{name}.timer"] for slot in SLOTS}
+        elif item["exclusive"]:
+            item["units"] = {slot: [f"{app_name}-{name}.service"] for slot in SLOTS}
         else:
             item["units"] = {
                 slot: [f"{app_name}-{name}@{instance}.service" for instance in _instances(slot, count)]
@@ -96,7 +126,8 @@ def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: 
         if item["kind"] == "routed":
             base = int(item.get("port") or app_port + PROCESS_STRIDE * routed_so_far)
             routed_so_far += 1
-            for slot, offset in zip(SLOTS, (0, GREEN_OFFSET), strict=True):
+            offsets = (HELD_PORT_OFFSET, HELD_PORT_OFFSET) if item["exclusive"] else (0, GREEN_OFFSET)
+            for slot, offset in zip(SLOTS, offsets, strict=True):
                 item["ports"][slot] = [base + offset + number for number in range(count)]
         planned.append(item)
     return planned
@@ -114,6 +145,23 @@ def worker_processes(process: t.Mapping[str, t.Any], cores: int | None = None) -
     return min(2 * cores + 1, MAX_DEFAULT_WORKERS) if cores else MAX_DEFAULT_WORKERS
 
 
+def copies_at_once(process: t.Mapping[str, t.Any]) -> int:
+    """Count how often a process runs on a host while two slots do."""
+    return len(SLOTS) if process["kind"] in ("routed", "worker") and not process["exclusive"] else 1
+
+
+def longest_wait(process: t.Mapping[str, t.Any]) -> int:
+    """For how many seconds a request may wait for a process that may not run twice.
+
+    The old one ends, the new one doesn't start, the old one starts again and answers.
+    """
+    return (
+        int(process["stop_timeout"] or process["graceful_timeout"])
+        + 2 * int(process["start_timeout"])
+        + int(process["timeout"])
+    )
+
+
 def connection_demand(
     planned: t.Sequence[t.Mapping[str, t.Any]], hosts: int, pool: int, overflow: int
 ) -> dict[str, t.Any]:
@@ -126,10 +174,10 @@ def connection_demand(
         count = int(process["count"])
         if process["kind"] == "routed":
             workers = worker_processes(process)
-            connections = hosts * count * workers * (pool + overflow) * len(SLOTS)
-            formula = (
-                f"{hosts} hosts x {count} instances x {workers} workers x ({pool} pool + {overflow} overflow) x 2 slots"
-            )
+            copies = copies_at_once(process)
+            connections = hosts * count * workers * (pool + overflow) * copies
+            formula = f"{hosts} hosts x {count} instances x {workers} workers x ({pool} pool + {overflow} overflow)"
+            formula += f" x {copies} slots" if copies > 1 else ""
         elif process["kind"] == "worker":
             children = int(process["concurrency"])
             connections = hosts * count * (children + 1)
@@ -152,6 +200,8 @@ def upstreams(planned: t.Sequence[t.Mapping[str, t.Any]], addresses: t.Sequence[
     return [
         {"name": process["name"]}
         | {slot: [f"{host}:{port}" for host in hosts for port in process["ports"][slot]] for slot in SLOTS}
+        # A connection that idles when the process ends may be closed while a request is on its way.
+        | ({"keepalive": 0, "read_timeout": longest_wait(process)} if process["exclusive"] else {})
         for process in planned
         if process["kind"] == "routed"
     ]

@@ -48,12 +48,15 @@ options:
         and disk.
       - With V(working), its workers run as well, all of it has its full weight, and workers of the other slot are told to
         finish, which isn't waited for.
+      - With V(replaced), its routed processes that may not run twice run in place of the old ones. Each old one ends first,
+        while systemd goes on listening, so requests wait until the new one answers. Where it doesn't, this fails, and
+        O(state=live) for the release before brings that one back.
       - With V(live), it is the live release. Its singletons and timers run after those of the other slot have ended, its
         processes start at boot, and it is recorded. The other slot is stopped by a timer of the host's own after
         O(warm) seconds, as soon as no connection to it is left.
       - With V(stopped), nothing of the slot runs, and its units are gone.
     type: str
-    choices: [started, working, live, stopped]
+    choices: [started, working, replaced, live, stopped]
     required: true
   bundle:
     description: The bundle. Without it, the stored one is used.
@@ -125,11 +128,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 targets:
-  description: What M(slipway.stack.health_check) is to look at. Empty with O(state=stopped).
+  description:
+    - What M(slipway.stack.health_check) is to look at, without the processes that may not run twice. Empty with
+      O(state=stopped).
   returned: success
   type: list
   elements: dict
   sample: [{name: shop-web@green.service, url: "http://127.0.0.1:8050/health"}]
+replaced_targets:
+  description: The same for routed processes that may not run twice, which stay what they are until O(state=replaced).
+  returned: O(state) other than V(stopped)
+  type: list
+  elements: dict
+  sample: [{name: shop-queue.service, url: "http://127.0.0.1:8019/health"}]
+pauses:
+  description: For how many seconds each process that was replaced gave no answer, from the old one's end on.
+  returned: O(state=replaced)
+  type: list
+  elements: dict
+  sample: [{name: shop-queue.service, seconds: 1.9}]
 smoke:
   description: The smoke check of the release, C(command) and C(paths).
   returned: success
@@ -192,6 +209,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
                 keep=parameters["keep"],
             ),
         )
+    elif parameters["state"] == "replaced":
+        stage = host.replace(bundle, parameters["slot"])
     elif parameters["state"] == "working":
         stage = host.work(bundle, parameters["slot"])
     else:
@@ -199,7 +218,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     return {
         **stage,
         "changed": result["changed"] or stage["changed"],
-        "targets": bundle.in_slot(parameters["slot"])["targets"],
+        "targets": bundle.targets(parameters["slot"], exclusive=False),
+        "replaced_targets": bundle.targets(parameters["slot"], exclusive=True),
         "smoke": bundle.content.get("smoke", {}),
     } | ({"diff": result["diff"] + stage["diff"]} if module._diff else {})
 
@@ -211,7 +231,11 @@ def main() -> None:
             "root": {"type": "path", "required": True},
             "release": {"type": "str", "required": True},
             "slot": {"type": "str", "choices": ["blue", "green"], "required": True},
-            "state": {"type": "str", "choices": ["started", "working", "live", "stopped"], "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["started", "working", "replaced", "live", "stopped"],
+                "required": True,
+            },
             "bundle": {"type": "dict"},
             "anew": {"type": "bool", "default": False},
             "singletons": {"type": "bool", "default": True},

@@ -65,6 +65,14 @@ hints:
   elements: str
   returned: always
   sample: ["app_procceses is no variable of this collection: did you mean app_processes?"]
+notes:
+  description: What is as it was asked for, and good to know before it happens.
+  type: list
+  elements: str
+  returned: always
+  sample:
+    - >-
+      app_processes[queue] may not run twice: a rollout ends the old one before it starts the new one, ...
 capacity:
   description: Connections, and memory by host, in steady state and while two slots run.
   type: dict

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.slipway.stack.plugins.module_utils._processes import SLOTS, worker_processes
+from ansible_collections.slipway.stack.plugins.module_utils._processes import copies_at_once, worker_processes
 
 # What one PostgreSQL backend takes beyond shared memory, in MB, as a rule of thumb of its own documentation's advice
 # to count work_mem for each; and what one Python worker process takes where its process sets no memory_max.
@@ -82,7 +82,7 @@ def memory_table(
     rows += [(name, size, size) for name, size in services.items()]
     for process in planned if runs_app else []:
         size = process_memory_mb(process, cores)
-        rows.append((process["name"], size, size * (len(SLOTS) if process["kind"] in ("routed", "worker") else 1)))
+        rows.append((process["name"], size, size * copies_at_once(process)))
     return rows
 
 

@@ -18,12 +18,13 @@ def undefined_name(message: str) -> str | None:
 
 
 class Report:
-    """Problems and hints, each with the hosts that have it."""
+    """Problems, each with the hosts that have it, hints and notes."""
 
     def __init__(self, hosts: t.Sequence[str]) -> None:
         self._hosts = list(hosts)
         self._found: dict[str, list[str]] = {}
         self._hints: list[str] = []
+        self._notes: list[str] = []
         self.capacity: dict[str, t.Any] = {}
 
     def problem(self, sentence: str, host: str | None = None) -> None:
@@ -37,6 +38,10 @@ class Report:
         if sentence not in self._hints:
             self._hints.append(sentence)
 
+    def note(self, sentence: str) -> None:
+        """Note what is as it was asked for, and good to know before it happens."""
+        self._notes.append(sentence)
+
     @property
     def problems(self) -> list[str]:
         """Every problem once; with its hosts, unless all have it."""
@@ -48,7 +53,12 @@ class Report:
     def result(self, judged: str) -> dict[str, t.Any]:
         """Return the action's result."""
         problems = self.problems
-        result: dict[str, t.Any] = {"changed": False, "problems": problems, "hints": self._hints}
+        result: dict[str, t.Any] = {
+            "changed": False,
+            "problems": problems,
+            "hints": self._hints,
+            "notes": self._notes,
+        }
         if self._hints:
             result["warnings"] = list(self._hints)
         if self.capacity:

@@ -115,6 +115,16 @@ def planned(inventory: Inventory, host: str) -> list[dict[str, t.Any]]:
     )
 
 
+def replacement_note(name: str, hosts: int) -> str:
+    """Say what a rollout does to a process that may not run twice."""
+    each = f" It runs once on each of the {hosts} hosts." if hosts > 1 else ""
+    return (
+        f"app_processes[{name}] may not run twice: a rollout ends the old one before it starts the new one, and requests "
+        "wait meanwhile. So it gives up the health gate before the switch: whether the new one is healthy is seen only "
+        f"then, and where it isn't, the old one is started again.{each}"
+    )
+
+
 def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     try:
         processes = planned(inventory, host)
@@ -127,6 +137,9 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
             f"app_processes[{', '.join(routed)}] is routed, but the group nginx has no hosts: name a host under nginx "
             "in the inventory."
         )
+    for process in processes:
+        if process["exclusive"] and process["kind"] == "routed":
+            report.note(replacement_note(process["name"], len(inventory.groups["app"])))
     given = inventory.defined(host)
     for group, (wish, url) in SERVICES.items():
         if wish in given and inventory.value(host, wish) and not inventory.groups[group] and url not in given:
