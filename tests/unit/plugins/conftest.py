@@ -72,3 +72,25 @@ def bundle_of(layout: Layout) -> BundleOf:
         }
 
     return bundle
+
+
+@pytest.fixture
+def queue_of(bundle_of: BundleOf) -> BundleOf:
+    """The same with two processes that may not run twice: one has a port, one hasn't."""
+
+    def bundle(release: str) -> dict[str, Any]:
+        found = bundle_of(release)
+        for name, slot in found["slots"].items():
+            mark = "[Unit]\nX-Slipway-Application=shop\n"
+            service = f"{mark}Description=shop ({release}, {name})\n"
+            slot["units"] += [
+                {"name": "shop-queue.service", "kind": "routed", "exclusive": True, "content": service},
+                {"name": "shop-queue.socket", "kind": "socket", "exclusive": True, "content": f"{mark}[Socket]\n"},
+                {"name": "shop-mailer.service", "kind": "worker", "exclusive": True, "content": service},
+            ]
+            slot["targets"].append(
+                {"name": "shop-queue.service", "unit": "shop-queue.service", "url": "http://127.0.0.1:8019/health"}
+            )
+        return found
+
+    return bundle

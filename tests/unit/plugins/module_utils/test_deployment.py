@@ -210,3 +210,94 @@ def test_a_process_tells_its_release_itself(layout: Layout) -> None:
         for process in processes:
             process.kill()
             process.wait()
+
+
+# --- what may not run twice
+
+QUEUE, SOCKET, MAILER = "shop-queue.service", "shop-queue.socket", "shop-mailer.service"
+
+
+@pytest.fixture
+def queues(layout: Layout, queue_of: BundleOf) -> deployment.Bundle:
+    """Release 2, on a host where release 1 is live in blue."""
+    one = deployment.Bundle(queue_of("1"))
+    write_json(layout.slot("blue"), one.slot_record("blue"))
+    write_json(layout.live, {"slot": "blue", "release": "1"})
+    for unit in one.unit_files("blue") + one.exclusive_files("blue"):
+        (layout.unit_directory / unit["name"]).write_text(unit["content"])
+    return deployment.Bundle(queue_of("2"))
+
+
+def running_one(layout: Layout) -> deployment.Host:
+    return deployment.Host(layout, lambda names: {name: "1" for name in names if name in (QUEUE, MAILER)})
+
+
+def test_it_is_not_touched_when_the_slot_is_filled(layout: Layout, queues: deployment.Bundle) -> None:
+    stage = deployment.starting(running_one(layout), queues, "green", anew=True)
+    touched = {each["name"] for each in stage.stop + stage.units} | {Path(each["path"]).name for each in stage.files}
+    assert not touched & {QUEUE, SOCKET, MAILER}
+
+
+def test_it_is_noted_beside_what_the_slot_holds(queues: deployment.Bundle) -> None:
+    record = queues.slot_record("green")
+    assert record["processes"]["exclusive"] == [QUEUE, MAILER]
+    assert QUEUE not in record["processes"]["routed"], "which is stopped when the slot retires"
+    assert record["ports"] == {"web": [8050]}, "which are waited for when the slot is left"
+
+
+def test_it_is_replaced_by_one_restart(layout: Layout, queues: deployment.Bundle) -> None:
+    stage = deployment.replacing(running_one(layout), queues, "green")
+    assert (stage.stop, stage.finish) == ([], [])
+    assert paths(layout, stage.files) == [QUEUE, SOCKET]
+    assert stage.units == [
+        {"name": SOCKET, "state": "started", "enabled": True},
+        {"name": QUEUE, "state": "restarted", "enabled": True},
+    ]
+
+
+def test_its_worker_is_replaced_with_the_workers(layout: Layout, queues: deployment.Bundle) -> None:
+    stage = deployment.working(running_one(layout), queues, "green")
+    assert paths(layout, stage.files) == [MAILER]
+    assert stage.finish == [BLUE["jobs"]]
+    assert stage.units == [
+        {"name": MAILER, "state": "restarted", "enabled": True},
+        {"name": GREEN["jobs"], "state": "started"},
+    ]
+
+
+def test_what_ran_in_slots_ends_before_it_starts_outside_of_them(
+    layout: Layout, two: deployment.Bundle, queues: deployment.Bundle
+) -> None:
+    unit_file(layout, "shop-queue@blue.service")
+    unit_file(layout, "shop-queue-more@blue.service")
+    stage = deployment.replacing(host(layout), queues, "green")
+    assert stage.stop == [gone("shop-queue@blue.service")]
+
+
+def test_a_port_that_moves_is_given_up(layout: Layout, queues: deployment.Bundle) -> None:
+    unit_file(layout, SOCKET)
+    stage = deployment.replacing(running_one(layout), queues, "green")
+    assert stage.stop == [{"name": name, "state": "stopped"} for name in (QUEUE, SOCKET)]
+
+
+def test_the_way_back_replaces_it_again(layout: Layout, queues: deployment.Bundle, queue_of: BundleOf) -> None:
+    two_runs = deployment.Host(layout, lambda names: {name: "2" for name in names if name in (QUEUE, MAILER)})
+    stage = deployment.serving(two_runs, deployment.Bundle(queue_of("1")), "blue")
+    assert {QUEUE, SOCKET, MAILER} <= set(paths(layout, stage.files))
+    assert {"name": QUEUE, "state": "restarted", "enabled": True} in stage.units
+    assert {"name": MAILER, "state": "restarted", "enabled": True} in stage.units
+    assert not {QUEUE, SOCKET, MAILER} & {each["name"] for each in stage.stop}
+
+
+def test_a_release_without_it_ends_it(layout: Layout, queues: deployment.Bundle, bundle_of: BundleOf) -> None:
+    unit_file(layout, QUEUE)
+    stage = deployment.serving(running_one(layout), deployment.Bundle(bundle_of("3")), "green")
+    assert {QUEUE, SOCKET, MAILER} <= {each["name"] for each in stage.stop}
+    assert {QUEUE, SOCKET, MAILER} <= set(paths(layout, stage.files, "absent"))
+
+
+def test_it_outlives_the_slot_but_for_a_first_release(layout: Layout, queues: deployment.Bundle) -> None:
+    write_json(layout.slot("green"), queues.slot_record("green"))
+    assert QUEUE not in {each["name"] for each in deployment.stopping(host(layout), "green").stop}
+    layout.live.unlink()
+    assert {QUEUE, SOCKET, MAILER} <= {each["name"] for each in deployment.stopping(host(layout), "green").stop}

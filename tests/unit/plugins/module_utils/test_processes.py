@@ -9,6 +9,8 @@ import pytest
 
 from ansible_collections.slipway.stack.plugins.module_utils._processes import (
     connection_demand,
+    copies_at_once,
+    longest_wait,
     plan,
     upstreams,
     worker_processes,
@@ -104,3 +106,70 @@ def test_upstreams_pair_every_host_with_every_port() -> None:
     assert [entry["name"] for entry in entries] == ["web", "front"]
     assert entries[0]["green"] == ["10.0.0.11:8050", "[fd00::2]:8050"]
     assert len(entries[1]["blue"]) == 2 * 3
+
+
+# --- what may not run twice
+
+QUEUE = {"name": "queue", "module": "app.main:app", "overlap": False}
+
+
+def test_what_may_not_run_twice_has_one_unit_and_one_port_outside_of_the_slots() -> None:
+    _web, queue = plan([PROCESSES[0], QUEUE], "shop", 8000)
+    assert queue["exclusive"]
+    assert queue["units"] == {slot: ["shop-queue.service"] for slot in ("blue", "green")}
+    assert queue["ports"] == {slot: [8019] for slot in ("blue", "green")}
+    assert queue["workers"] == 1
+
+
+def test_a_worker_that_may_not_run_twice_has_one_unit() -> None:
+    (mailer,) = plan([{"name": "mailer", "command": "mailer", "overlap": False}], "shop", 8000)
+    assert (mailer["exclusive"], mailer["units"]["green"]) == (True, ["shop-mailer.service"])
+    assert mailer["ports"]["green"] == []
+
+
+@pytest.mark.parametrize("more", [{"singleton": True}, {"schedule": "daily"}])
+def test_what_never_runs_twice_stays_what_it_is(more: dict[str, object]) -> None:
+    (process,) = plan([{"name": "beat", "command": "beat", "overlap": False, **more}], "shop", 8000)
+    assert not process["exclusive"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"count": 2}, r"app_processes\[queue\].count is 2, but .* leave count out"),
+        ({"workers": 4}, r"app_processes\[queue\].workers is 4, .* leave workers out"),
+        (
+            {"module": "", "command": "node queue.js", "routed": True},
+            r"app_processes\[queue\] .* set takes_socket: true",
+        ),
+    ],
+)
+def test_what_would_run_twice_or_could_not_let_requests_wait_is_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        plan([{**QUEUE, **wrong}], "shop", 8000)
+
+
+def test_a_command_may_take_the_socket() -> None:
+    command = {**QUEUE, "module": "", "command": "node queue.js", "routed": True, "takes_socket": True}
+    assert plan([command], "shop", 8000)[0]["exclusive"]
+
+
+def test_it_needs_its_connections_once() -> None:
+    web, queue = plan([PROCESSES[0], QUEUE], "shop", 8000)
+    assert (copies_at_once(web), copies_at_once(queue)) == (2, 1)
+    assert connection_demand([queue], hosts=1, pool=5, overflow=10)["parts"] == [
+        {"name": "queue", "connections": 15, "formula": "1 hosts x 1 instances x 1 workers x (5 pool + 10 overflow)"}
+    ]
+
+
+def test_requests_wait_for_it_on_connections_of_their_own() -> None:
+    web, queue = upstreams(plan([PROCESSES[0], QUEUE], "shop", 8000), ["10.0.0.1"])
+    assert queue["blue"] == queue["green"] == ["10.0.0.1:8019"]
+    # 30 s to end, 60 s that were in vain, 60 s for the old one to start, 120 s to answer.
+    assert (queue["keepalive"], queue["read_timeout"]) == (0, 270)
+    assert "keepalive" not in web
+
+
+def test_a_stop_that_may_take_long_is_waited_for() -> None:
+    (queue,) = plan([{**QUEUE, "stop_timeout": 600}], "shop", 8000)
+    assert longest_wait(queue) == 840

@@ -11,6 +11,7 @@ import json
 import os
 import pwd
 import stat
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -456,6 +457,67 @@ def test_what_was_live_once_is_never_removed(upgraded: Host) -> None:
     assert (result["changed"], result["removed"]) == (True, [])
     assert upgraded.layout.manifest("1").exists()
     assert bundle_path(upgraded.layout, "1").exists()
+
+
+# --- what may not run twice
+
+QUEUE, SOCKET = "shop-queue.service", "shop-queue.socket"
+
+
+class Answers:
+    """Stands for the first answer of each process that was replaced."""
+
+    def __init__(self, target: dict[str, Any], _call: object) -> None:
+        self.unit = target["unit"]
+
+    def wait(self) -> float:
+        return time.monotonic() + 1.5
+
+
+@pytest.fixture
+def queued(host: Host, queue_of: BundleOf, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Release 1 is live in blue, and release 2 is in green, but for what may not run twice."""
+    host.bundle_of = queue_of
+    releases: dict[str, str] = {}
+    monkeypatch.setattr(
+        _deployment_host.Executor, "release_of", lambda _host, names: {n: releases[n] for n in names if n in releases}
+    )
+    monkeypatch.setattr(_deployment_host, "FirstAnswer", Answers)
+    host.deploy("1", "blue")
+    releases |= {QUEUE: "1", "shop-mailer.service": "1"}
+    host.build("2")
+    host.run("started", "2", "green", bundle=queue_of("2"))
+    return host
+
+
+def test_it_is_asked_for_when_it_was_replaced(queued: Host) -> None:
+    result = queued.run("started", "2", "green")
+    assert [target["name"] for target in result["targets"]] == ["shop-web@green.service"]
+    assert [target["name"] for target in result["replaced_targets"]] == [QUEUE]
+
+
+def test_it_is_told_for_how_long_nobody_answered(queued: Host) -> None:
+    queued.systemd.calls.clear()
+    result = queued.run("replaced", "2", "green")
+    assert result["changed"]
+    assert [(pause["name"], pause["seconds"] >= 1.5) for pause in result["pauses"]] == [(QUEUE, True)]
+    assert queued.systemd.calls == ["systemctl daemon-reload", f"systemctl restart -- {QUEUE}"]
+
+
+def test_the_first_one_lets_nobody_wait(host: Host, queue_of: BundleOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deployment_host, "FirstAnswer", Answers)
+    host.build("1")
+    host.run("started", "1", "blue", bundle=queue_of("1"))
+    assert not {QUEUE, SOCKET} & host.systemd.active
+    assert host.run("replaced", "1", "blue")["pauses"] == []
+    assert {QUEUE, SOCKET} <= host.systemd.active & host.systemd.enabled
+
+
+def test_a_check_foresees_the_replacement_and_does_nothing(queued: Host) -> None:
+    before = json.dumps(queued.everything())
+    foreseen = queued.run("replaced", "2", "green", check_mode=True)
+    assert (foreseen["changed"], foreseen["pauses"]) == (True, [])
+    assert json.dumps(queued.everything()) == before
 
 
 # --- check mode
