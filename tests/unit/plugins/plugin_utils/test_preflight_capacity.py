@@ -54,6 +54,11 @@ def test_two_slots_of_routed_processes_and_workers_are_counted() -> None:
     assert "web 1200" in (capacity.memory_problem(rows, 2048) or "")
 
 
+def test_what_may_not_run_twice_is_counted_once() -> None:
+    planned = plan([{"name": "queue", "module": "a:b", "overlap": False}], "s", 8000)
+    assert capacity.memory_table(planned, 2, {}, runs_app=True)[1] == ("queue", 150, 150)
+
+
 def test_a_limit_takes_the_place_of_the_estimate() -> None:
     limited = plan([{"name": "web", "module": "a:b", "count": 2, "memory_max": "1G"}], "s", 8000)
     assert capacity.memory_table(limited, 2, {}, runs_app=True)[1] == ("web", 2048, 4096)
