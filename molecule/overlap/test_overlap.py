@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,16 +29,23 @@ def queue_with(**changes):
 
 @pytest.fixture
 def jobs(ask, wait_until):
-    """Jobs that are on their way while something happens, and each must run once in the end."""
-    put = [ask("/jobs", "--json", '{"seconds": 1}').json()["id"] for _ in range(25)]
+    """One job after the other while something happens: in the end each must have run once, and never two at a time."""
+    is_over = threading.Event()
 
-    yield put
+    def put():
+        while not is_over.wait(0.5):
+            yield ask("/jobs", "--json", '{"seconds": 0.4}').json()["id"]
 
-    wait_until(lambda: ask(f"/jobs/{put[-1]}").json()["state"] == "done", seconds=60)
-    reports = [ask(f"/jobs/{job}").json() for job in put]
-    assert [(report["state"], report["runs"]) for report in reports] == [("done", 1)] * len(put), reports
+    with ThreadPoolExecutor() as pool:
+        putting = pool.submit(lambda: list(put()))
+        yield
+        is_over.set()
+        ids = putting.result()
+    wait_until(lambda: ask(f"/jobs/{ids[-1]}").json()["state"] == "done", seconds=60)
+    reports = [ask(f"/jobs/{job}").json() for job in ids]
+    assert [(report["state"], report["runs"]) for report in reports] == [("done", 1)] * len(ids), reports
     assert all(before["finished_at"] <= after["started_at"] for before, after in pairwise(reports)), reports
-    assert len({report["worker"] for report in reports}) > 1, "nothing was replaced while they ran"
+    assert len({report["worker"] for report in reports}) > 1, "nothing was replaced meanwhile"
 
 
 def assert_it_paused(told):

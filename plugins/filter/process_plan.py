@@ -14,6 +14,7 @@ description:
     systemd units of its instances in both slots.
   - A process with a C(module), or with C(routed=true), is routed; one with a C(schedule) is a timer; one with
     C(singleton=true) runs once in the fleet; every other one is a worker.
+  - A routed process or a worker with C(overlap=false) is C(exclusive), with one unit and one port for both slots.
 positional: app_name, app_port
 options:
   _input:

@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Pairs the ports of routed processes with the addresses of the hosts that run them, in the form that
     C(nginx_upstreams) wants.
+  - A process that may not run twice has the same port in both slots, no idle connections, and as long to answer as its
+    replacement may take.
 positional: addresses
 options:
   _input:

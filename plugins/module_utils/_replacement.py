@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import _health, _units
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
-from ansible_collections.slipway.stack.plugins.module_utils._health import Target, Verdict
+from ansible_collections.slipway.stack.plugins.module_utils._health import Target, UnitState, Verdict
 from ansible_collections.slipway.stack.plugins.module_utils._journal import last_lines
 from ansible_collections.slipway.stack.plugins.module_utils._probe import probe
 from ansible_collections.slipway.stack.plugins.module_utils._unit_probe import probe_unit
@@ -34,6 +34,8 @@ class FirstAnswer:
         self.unit = str(target["unit"])
         self._process = _health.parse_targets([{**_DEFAULTS, "url": f"unit://{self.unit}"}], _PACE)[0]
         self._call = call
+        # systemd goes on counting where a process that ends again and again is told to start.
+        self._restarts = self._state().restarts
         self._verdicts: list[Verdict] = []
         self._came_at = 0.0
         self._thread = Thread(target=self._ask, daemon=True)
@@ -54,10 +56,16 @@ class FirstAnswer:
         self._came_at = time.monotonic()
 
     def _has_ended(self) -> str:
-        state = probe_unit(self._process, self._call).unit_state
-        if state is None or (state.active == "active" and not state.restarts):
+        state = self._state()
+        if state.active == "active" and state.restarts == self._restarts:
             return ""
-        return f"it is {state.active} ({state.sub}), and systemd restarted it {state.restarts} times"
+        return f"it is {state.active} ({state.sub})"
+
+    def _state(self) -> UnitState:
+        state = probe_unit(self._process, self._call).unit_state
+        if state is None:
+            raise StackError(f"systemd doesn't tell how {self.unit} stands.")
+        return state
 
     def _failure(self, sentence: str) -> StackError:
         return StackError("\n".join([sentence, *last_lines(self.unit, _JOURNAL_LINES, self._call)]))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -19,11 +19,14 @@ TARGET = {"name": "queue", "unit": "shop-queue.service", "url": "http://127.0.0.
 OWNERS = ({"port": 8019, "pid": 7, "unit": "shop-queue.service"}, {"port": 8019, "pid": 1, "unit": "init.scope"})
 
 
-def systemd(active: str = "active", restarts: int = 0) -> Callable[[list[str]], tuple[int, str, str]]:
+def systemd(active: str = "active", restarts: Sequence[int] = (0,)) -> Callable[[list[str]], tuple[int, str, str]]:
+    counted = list(restarts)
+
     def call(words: list[str]) -> tuple[int, str, str]:
         if words[0] == "journalctl":
             return 0, "last words\n", ""
-        return 0, f"LoadState=loaded\nActiveState={active}\nSubState=auto-restart\nNRestarts={restarts}\n", ""
+        number = counted.pop(0) if len(counted) > 1 else counted[0]
+        return 0, f"LoadState=loaded\nActiveState={active}\nSubState=auto-restart\nNRestarts={number}\n", ""
 
     return call
 
@@ -39,7 +42,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, status: int, after: float = 0) ->
 def test_an_answer_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, 200, after=0.3)
     began = time.monotonic()
-    assert 0.3 <= replacement.FirstAnswer(TARGET, systemd()).wait() - began < 2
+    assert 0.3 <= replacement.FirstAnswer(TARGET, systemd(restarts=(20,))).wait() - began < 2
 
 
 def test_a_bad_answer_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +51,7 @@ def test_a_bad_answer_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         replacement.FirstAnswer(TARGET, systemd()).wait()
 
 
-@pytest.mark.parametrize("state", [{"active": "activating"}, {"restarts": 1}])
+@pytest.mark.parametrize("state", [{"active": "activating"}, {"restarts": (20, 20, 21)}])
 def test_a_process_that_ended_is_not_waited_for(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, 200, after=30)
     began = time.monotonic()

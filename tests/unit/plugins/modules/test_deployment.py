@@ -22,6 +22,7 @@ from ansible_collections.slipway.stack.plugins.module_utils import _deployment_h
 from ansible_collections.slipway.stack.plugins.module_utils._release import (
     Layout,
     bundle_path,
+    live_targets,
     read_json,
     read_ledger,
     write_json,
@@ -511,6 +512,11 @@ def test_the_first_one_lets_nobody_wait(host: Host, queue_of: BundleOf, monkeypa
     assert not {QUEUE, SOCKET} & host.systemd.active
     assert host.run("replaced", "1", "blue")["pauses"] == []
     assert {QUEUE, SOCKET} <= host.systemd.active & host.systemd.enabled
+
+
+def test_its_health_is_looked_at_with_what_is_live(queued: Host) -> None:
+    names = {target["name"] for target in live_targets(queued.layout, queued.live)}
+    assert {QUEUE, "shop-web@blue.service"} <= names
 
 
 def test_a_check_foresees_the_replacement_and_does_nothing(queued: Host) -> None:
