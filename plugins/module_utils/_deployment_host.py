@@ -100,9 +100,9 @@ class Executor:
         if self.options.check_mode:
             return {**result, "pauses": []}
         answers = [FirstAnswer(target, self.call) for target in bundle.targets(slot, exclusive=True)]
-        came_at = {answer.unit: answer.wait() for answer in answers}
+        came_at = [(answer.unit, answer.wait()) for answer in answers]
         pauses = [
-            {"name": name, "seconds": round(came_at[name] - began, 1)}
+            {"name": name, "seconds": round(max(at for unit, at in came_at if unit == name) - began, 1)}
             for name, release in running.items()
             if release != bundle.release
         ]

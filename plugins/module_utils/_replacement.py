@@ -14,10 +14,10 @@ from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import _health, _units
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
-from ansible_collections.slipway.stack.plugins.module_utils._health import Target, UnitState, Verdict
+from ansible_collections.slipway.stack.plugins.module_utils._health import Target, Verdict
 from ansible_collections.slipway.stack.plugins.module_utils._journal import last_lines
 from ansible_collections.slipway.stack.plugins.module_utils._probe import probe
-from ansible_collections.slipway.stack.plugins.module_utils._unit_probe import probe_unit
+from ansible_collections.slipway.stack.plugins.module_utils._unit_probe import look_at
 
 _POLL_S = 0.2
 _JOURNAL_LINES = 20
@@ -32,10 +32,9 @@ class FirstAnswer:
     def __init__(self, target: Mapping[str, Any], call: _units.Run) -> None:
         self.target = _health.parse_targets([{**_DEFAULTS, **target}], _PACE)[0]
         self.unit = str(target["unit"])
-        self._process = _health.parse_targets([{**_DEFAULTS, "url": f"unit://{self.unit}"}], _PACE)[0]
         self._call = call
         # systemd goes on counting where a process that ends again and again is told to start.
-        self._restarts = self._state().restarts
+        self._restarts = look_at(self.unit, call).restarts
         self._verdicts: list[Verdict] = []
         self._came_at = 0.0
         self._thread = Thread(target=self._ask, daemon=True)
@@ -56,16 +55,10 @@ class FirstAnswer:
         self._came_at = time.monotonic()
 
     def _has_ended(self) -> str:
-        state = self._state()
+        state = look_at(self.unit, self._call)
         if state.active == "active" and state.restarts == self._restarts:
             return ""
-        return f"it is {state.active} ({state.sub})"
-
-    def _state(self) -> UnitState:
-        state = probe_unit(self._process, self._call).unit_state
-        if state is None:
-            raise StackError(f"systemd doesn't tell how {self.unit} stands.")
-        return state
+        return f"it is {state.active} ({state.sub}), Result={state.result}"
 
     def _failure(self, sentence: str) -> StackError:
         return StackError("\n".join([sentence, *last_lines(self.unit, _JOURNAL_LINES, self._call)]))
