@@ -57,6 +57,17 @@ options:
     description: Whether connections that a process lets last for long may be ended, where the release needs their slot.
     type: bool
     default: false
+  site:
+    description:
+      - What proxies are to be told of the release, C(addresses) of the hosts by their names, C(processes) as
+        P(slipway.stack.upstreams#filter) returns them for no address, and C(routes). Nothing is told where it is empty.
+      - A release that is gone back to, or kept, has what was kept with it.
+    type: dict
+    default: {}
+  has_files:
+    description: Whether the release has static files.
+    type: bool
+    default: false
 author:
   - slipway.stack contributors (@slipway)
 """
@@ -84,6 +95,9 @@ _value:
     strays: []
     wanted: {version: v1.4.2, settings: a1}
     note: ""
+    site: {}
+    sites: {}
+    files: {}
 """
 
 import typing as t

@@ -22,7 +22,7 @@ options:
     elements: dict
     required: true
   addresses:
-    description: One address for each host that runs the application.
+    description: One address for each host that runs the application. An empty one leaves a port with its colon.
     type: list
     elements: str
     required: true

@@ -185,8 +185,26 @@ def _prepared(host: Host, bundle: Bundle, slot: str) -> Stage:
         + [{"name": name, "state": "stopped", "enabled": False} for name in obsolete],
         files=[absent(host.unit_path(name)) for name in obsolete]
         + [{"path": host.unit_path(unit["name"]), "content": unit["content"]} for unit in bundle.unit_files(slot)]
-        + [{"path": str(host.layout.slot(slot)), "content": record}],
+        + [{"path": str(host.layout.slot(slot)), "content": record}]
+        + _static_files(host, bundle, slot),
     )
+
+
+def _static_files(host: Host, bundle: Bundle, slot: str) -> list[dict[str, Any]]:
+    """A proxy on this host finds the release's static files by the slot of a request."""
+    link, files = host.layout.static / slot, bundle.content.get("static")
+    if not files:
+        return _without_static_files(host, slot)
+    target = os.path.join("..", "releases", bundle.release, files["below"])
+    return [
+        {"path": str(link.parent), "state": "directory"},
+        {"path": str(link), "state": "link", "target": target},
+    ]
+
+
+def _without_static_files(host: Host, slot: str) -> list[dict[str, Any]]:
+    link = host.layout.static / slot
+    return [absent(str(link))] if link.is_symlink() else []
 
 
 def starting(host: Host, bundle: Bundle, slot: str, *, anew: bool) -> Stage:
@@ -269,5 +287,6 @@ def stopping(host: Host, slot: str) -> Stage:
     return Stage(
         stop=unretired(host.layout.name, slot)
         + [{"name": name, "state": "stopped", "enabled": False} for name in names],
-        files=[absent(path) for path in [*map(host.unit_path, names), str(host.layout.slot(slot))]],
+        files=[absent(path) for path in [*map(host.unit_path, names), str(host.layout.slot(slot))]]
+        + _without_static_files(host, slot),
     )

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import glob
 import grp
+import json
 import os
 import pwd
 import re
@@ -16,7 +18,7 @@ import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils._atomic import (
@@ -229,6 +231,38 @@ def _plan_prune(wanted: Sequence[Wanted], prune: Iterable[str]) -> list[Change]:
             if match not in listed and before.kind in ("file", "link"):
                 doomed[match] = Change(match, before, ABSENT)
     return list(doomed.values())
+
+
+def keep(changes: Iterable[Change], path: str) -> None:
+    """Note what files and links are before they change, so that a later call can bring all of it back."""
+    states = [(change.path, change.before) for change in changes if change.after.kind != "directory"]
+    entries = [
+        {"path": name, "state": asdict(replace(state, content=None)), "content": _encoded(state.content)}
+        for name, state in states
+        if state.kind in ("file", "link", "absent")
+    ]
+    write_atomically(clean_path(path), json.dumps(entries).encode(), mode=0o600)
+
+
+def _encoded(content: bytes | None) -> str | None:
+    return None if content is None else base64.b64encode(content).decode()
+
+
+def plan_return(path: str) -> list[Change]:
+    """Every difference between what is and what was noted by keep(), in the order to apply it."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            entries = json.load(stream)
+    except FileNotFoundError:
+        raise StackError(f"{path} isn't there, so nothing is known of what was before.") from None
+    changes = []
+    for entry in reversed(entries):
+        content = entry["content"]
+        after = State(**{**entry["state"], "content": None if content is None else base64.b64decode(content)})
+        before = look(entry["path"])
+        if after != before:
+            changes.append(Change(entry["path"], before, after, secret=True))
+    return changes
 
 
 def apply(changes: Sequence[Change], run: Run, validate: str | None) -> None:

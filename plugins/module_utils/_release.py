@@ -71,6 +71,10 @@ class Layout:
     def live(self) -> Path:
         return self.configuration / self.name / "live.json"
 
+    @property
+    def static(self) -> Path:
+        return self.root / "static"
+
     def slot(self, name: str) -> Path:
         return self.configuration / self.name / f"{name}.json"
 
@@ -174,6 +178,7 @@ def gather(layout: Layout, user: str, uid: int) -> dict[str, Any]:
     units = own_units(layout)
     live = read_json(layout.live)
     complete = complete_releases(layout)
+    bundles = {each["id"]: read_json(bundle_path(layout, each["id"])) for each in complete}
     return {
         "releases": complete,
         "release_ids": [manifest["id"] for manifest in complete],
@@ -188,6 +193,8 @@ def gather(layout: Layout, user: str, uid: int) -> dict[str, Any]:
         "live": {"slot": "", "release": "", **live},
         "draining": draining(layout, live),
         "previous_good": previous_good(read_ledger(layout), live.get("release", ""), {each["id"] for each in complete}),
+        "sites": {release: bundle["site"] for release, bundle in bundles.items() if bundle.get("site")},
+        "static_releases": [release for release, bundle in bundles.items() if bundle.get("static")],
         "live_inputs": _live_bundle(layout, live).get("inputs", ""),
         "live_targets": live_targets(layout, live),
         "units": units,

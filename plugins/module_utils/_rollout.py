@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils import _sites
 from ansible_collections.slipway.stack.plugins.module_utils._processes import SLOTS
 
 _ID_LENGTH = 12
@@ -34,6 +35,9 @@ class Wish:
     back_to: str = ""
     # Whether connections that were promised hours may be ended.
     cut: bool = False
+    # What proxies are to be told of it; empty where nobody asks.
+    site: Mapping[str, Any] = field(default_factory=dict)
+    has_files: bool = False
 
 
 def release_id(revision: str, settings: str) -> str:
@@ -58,6 +62,8 @@ def choose(
     live = _live_record(hosts, live_slot)
     # A directory or an archive has no version of its own but what it holds.
     wanted = {"version": wish.inventory_version or source.get("revision", ""), "settings": wish.settings}
+    if wish.site:
+        wanted["routes"] = _sites.digest(wish.site["routes"])
     release, version, revision, note = _release(hosts, live, source, wish, wanted)
     outdated = [name for name, facts in hosts.items() if _held(facts, live_slot) not in ("", release)]
     slot = other(live_slot) if live_slot and outdated else live_slot or SLOTS[0]
@@ -71,6 +77,8 @@ def choose(
             f"Release {release} ({version}) isn't on {', '.join(lacking)}, and can't be built from the inventory as it "
             "is now. Run slipway.stack.upgrade: it brings all hosts to one release."
         )
+    is_built_anew = described and wish.mode != "rollback"
+    beside = live.get("previous" if slot == live_slot else "release", "")
     return {
         "mode": wish.mode,
         "release": release,
@@ -84,6 +92,8 @@ def choose(
         "strays": strays,
         "wanted": wanted,
         "note": note,
+        **_told_to_proxies(hosts, live, wish, wanted, (release, slot, beside), is_built_anew=is_built_anew),
+        "files": _with_files(hosts, wish, {slot: release, other(slot): beside}, release if is_built_anew else ""),
     }
 
 
@@ -99,6 +109,42 @@ def _refuse_to_cut(hosts: Mapping[str, Mapping[str, Any]], slot: str) -> None:
             f"lets last until {until.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC: wait for them, or end them with "
             "-e app_cut_connections=true."
         )
+
+
+def _told_to_proxies(
+    hosts: Mapping[str, Mapping[str, Any]],
+    live: Mapping[str, Any],
+    wish: Wish,
+    wanted: Mapping[str, str],
+    placed: tuple[str, str, str],
+    *,
+    is_built_anew: bool,
+) -> dict[str, Any]:
+    """The site of the release, and for each slot what proxies are to know of it; empty where it can't be known."""
+    release, slot, beside = placed
+    past = _sites.recorded(hosts)
+    rolls_back = wish.mode == "rollback"
+    if not wish.site or (rolls_back and not {release, beside} <= past.keys()):
+        return {"site": {}, "sites": {}}
+    is_kept = wish.mode == "keep" and release == live.get("release")
+    unchanged = live.get("wanted", {}).get("routes") == wanted["routes"]
+    site = _sites.of_release(
+        wish.site,
+        past.get(release),
+        is_described=is_built_anew,
+        keeps_routes=rolls_back or (is_kept and unchanged),
+    )
+    return {"site": site, "sites": _sites.in_slots(slot, site, past.get(beside), wish.site)}
+
+
+def _with_files(
+    hosts: Mapping[str, Mapping[str, Any]], wish: Wish, slots: Mapping[str, str], built_anew: str
+) -> dict[str, str]:
+    """The slots whose releases have static files."""
+    known = {release for facts in hosts.values() for release in facts.get("static_releases", [])} - {built_anew}
+    if wish.has_files:
+        known.add(built_anew)
+    return {slot: release for slot, release in slots.items() if release and release in known}
 
 
 def _known(proxy: Mapping[str, Any]) -> bool:

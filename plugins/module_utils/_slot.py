@@ -27,6 +27,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._processes import SL
 CANARY_PERCENTS = (1, 5, 10, 25, 50)
 FLAG_MODE = 0o644
 DIRECTORY_MODE = 0o755
+_NOTED = re.compile(r"^# nginx_slots: (\w+)$", re.MULTILINE)
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -103,6 +104,15 @@ class Flags:
     def _end(self, canaries: Iterable[Canary]) -> None:
         for canary in canaries:
             Path(self.canary(canary)).unlink(missing_ok=True)
+
+
+def noted_slots(configuration: Path) -> str:
+    """The hash of nginx_slots that the role nginx writes into the configuration of a site."""
+    try:
+        found = _NOTED.search(configuration.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    return found[1] if found else ""
 
 
 def hidden_by(path: str) -> str | None:

@@ -61,6 +61,10 @@ options:
   bundle:
     description: The bundle. Without it, the stored one is used.
     type: dict
+  site:
+    description: What proxies are told of the release, to keep with it.
+    type: dict
+    default: {}
   anew:
     description: Whether processes of this very release that run already are started anew, for O(state=started).
     type: bool
@@ -196,6 +200,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         bundle = logic.Bundle(parameters["bundle"], parameters["singletons"])
     else:
         bundle = logic.read_bundle(layout, parameters["release"], singletons=parameters["singletons"])
+    if parameters["site"]:
+        bundle = logic.Bundle({**bundle.content, "site": parameters["site"]}, bundle.singletons)
     result = host.store(bundle)
     if parameters["state"] == "live":
         stage = host.serve(
@@ -237,6 +243,7 @@ def main() -> None:
                 "required": True,
             },
             "bundle": {"type": "dict"},
+            "site": {"type": "dict", "default": {}},
             "anew": {"type": "bool", "default": False},
             "singletons": {"type": "bool", "default": True},
             "wanted": {"type": "dict"},

@@ -85,6 +85,16 @@ options:
     type: list
     elements: str
     default: []
+  keep:
+    description:
+      - File in which to keep what the files and links that change were before, for O(restore).
+      - It is written only if something changes, and root alone may read it.
+    type: path
+  restore:
+    description:
+      - File that an earlier call wrote as its O(keep). Files and links are brought back to what they were then.
+      - Directories stay. O(files) and O(prune) can't be given with it.
+    type: path
   validate:
     description:
       - A command that checks the result as a whole, such as V(nginx -t).
@@ -112,6 +122,11 @@ EXAMPLES = r"""
         target: ../sites-available/shop.conf
     prune:
       - /etc/nginx/sites-enabled/shop-*.conf
+    validate: nginx -t
+
+- name: Go back to the site as it was before
+  slipway.stack.files:
+    restore: /var/lib/shop/site-before.json
     validate: nginx -t
 
 - name: Let the operators group restart the service
@@ -153,12 +168,21 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
-from ansible_collections.slipway.stack.plugins.module_utils._files import apply, diff_of, parse_wanted, plan
+from ansible_collections.slipway.stack.plugins.module_utils._files import (
+    apply,
+    diff_of,
+    keep,
+    parse_wanted,
+    plan,
+    plan_return,
+)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    wanted = parse_wanted(module.params["files"])
-    changes = plan(wanted, module.params["prune"], check_mode=module.check_mode)
+    if module.params["restore"]:
+        changes = plan_return(module.params["restore"])
+    else:
+        changes = plan(parse_wanted(module.params["files"]), module.params["prune"], check_mode=module.check_mode)
     result: dict[str, Any] = {
         "changed": bool(changes),
         "changed_paths": sorted(change.path for change in changes if not change.removes),
@@ -168,6 +192,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         result["diff"] = diff_of(changes)
     if not module.check_mode:
         apply(changes, lambda words: call(module, words), module.params["validate"])
+        if changes and module.params["keep"]:
+            keep(changes, module.params["keep"])
     return result
 
 
@@ -201,8 +227,11 @@ def main() -> None:
                 },
             },
             "prune": {"type": "list", "elements": "str", "default": []},
+            "keep": {"type": "path"},
+            "restore": {"type": "path"},
             "validate": {"type": "str"},
         },
+        mutually_exclusive=[("restore", "files"), ("restore", "prune"), ("restore", "keep")],
         supports_check_mode=True,
     )
     conclude(module, run)

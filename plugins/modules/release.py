@@ -140,6 +140,15 @@ options:
         description: Variables for this command.
         type: dict
         default: {}
+      each_host:
+        description: For whoever decides where the command runs; ignored here.
+        type: bool
+        default: false
+  static:
+    description: Folders of static files, which must be there at the end of the build.
+    type: list
+    elements: str
+    default: []
   environment:
     description: Variables for the whole build.
     type: dict
@@ -235,6 +244,7 @@ def recipe_from(parameters: dict[str, Any]) -> Recipe:
         links=parameters["links"],
         files=parameters["files"],
         commands=parameters["commands"],
+        static=parameters["static"],
         environment=parameters["environment"],
         manifest=parameters["manifest"],
     )
@@ -327,8 +337,10 @@ def main() -> None:
                     "command": {"type": "str", "required": True},
                     "directory": {"type": "str", "default": ""},
                     "environment": {"type": "dict", "default": {}},
+                    "each_host": {"type": "bool", "default": False},
                 },
             },
+            "static": {"type": "list", "elements": "str", "default": []},
             "environment": {"type": "dict", "default": {}},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "uv_version": {"type": "str", "default": "0.13.9"},

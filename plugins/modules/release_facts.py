@@ -95,6 +95,17 @@ previous_good:
   returned: success
   type: str
   sample: 0c5b11d2e3f4
+sites:
+  description: What proxies were told of each release that was live, as kept with it.
+  returned: success
+  type: dict
+  sample: {3f2a9c51d07e: {addresses: {web1: 10.0.0.11}, processes: [{name: web, blue: [":8000"], green: [":8050"]}], routes: [{path: /}]}}
+static_releases:
+  description: The releases that have static files.
+  returned: success
+  type: list
+  elements: str
+  sample: [3f2a9c51d07e]
 ledger:
   description: The ledger's last entries, the oldest first.
   returned: success

@@ -106,6 +106,11 @@ configured:
   returned: success
   type: bool
   sample: true
+slots:
+  description: What the configuration says of RV(ignore:nginx_slots), as a hash of it; empty where it says nothing.
+  returned: success
+  type: str
+  sample: 2f1d3c4b5a6978877665544332211000ffeeddcc
 readable:
   description:
     - Whether nginx's workers can look into every directory above the flag. Where they can't, they take the slot for blue.
@@ -115,8 +120,8 @@ readable:
   sample: true
 """
 
-import os
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -132,6 +137,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     before = flags.read()
     after = wanted(before, state, module.params["canary"])
     hidden_by = logic.hidden_by(flags.live)
+    configuration = Path(module.params["sites"], f"{site}.conf")
     if hidden_by and state != "query":
         raise StackError(
             f"nginx's workers can't look into {hidden_by}, so they would take every slot for blue: chmod o+x {hidden_by}."
@@ -147,7 +153,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "after": after.live,
         "canary": after.canary.percent if after.canary else 0,
         "path": flags.live,
-        "configured": os.path.exists(os.path.join(module.params["sites"], f"{site}.conf")),
+        "configured": configuration.exists(),
+        "slots": logic.noted_slots(configuration),
         "readable": hidden_by is None,
     }
     if module._diff and result["changed"]:

@@ -21,6 +21,7 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets i
     secret_problem,
 )
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_spec import likely_typos, spec_problems
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_static import static_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_storage import storage_problem
 
 PASSWORDS = ("app_database_password", "app_redis_password")
@@ -54,6 +55,7 @@ def judge_variables(inventory: Inventory, report: Report, playbooks: t.Iterable[
     _judge_processes(inventory, report, app)
     _judge_storage(inventory, report, app)
     if inventory.groups["nginx"]:
+        _judge_static(inventory, report, app)
         _judge_certificate(inventory, report, inventory.groups["nginx"][0])
 
 
@@ -162,6 +164,19 @@ def _judge_storage(inventory: Inventory, report: Report, host: str) -> None:
         return
     problem = storage_problem(inventory.value(host, "app_shared_directories") or [], len(inventory.groups["app"]))
     if problem:
+        report.problem(problem)
+
+
+def _judge_static(inventory: Inventory, report: Report, app: str) -> None:
+    """What all proxies are told comes from the first, so it may not differ."""
+    proxies = inventory.groups["nginx"]
+    routes = [inventory.value(proxy, "nginx_routes") or [] for proxy in proxies]
+    if any(others != routes[0] for others in routes):
+        report.problem(
+            f"nginx_routes differs between {', '.join(proxies)}: set it for the group nginx, so that every proxy has the "
+            "routes of the release."
+        )
+    for problem in static_problems(inventory.value(app, "app_static") or [], routes[0]):
         report.problem(problem)
 
 

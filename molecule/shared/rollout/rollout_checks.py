@@ -21,6 +21,14 @@ BROKEN = [
 IS_FLEET = os.environ["MOLECULE_SCENARIO_NAME"] == "fleet"
 # What is no different with several hosts is tried with several by `make soak` only.
 on_one_host = pytest.mark.skipif(IS_FLEET and not SOAK, reason="the scenario upgrade has seen it")
+OTHER_ROUTES = {
+    "nginx_routes": [
+        {"path": "/"},
+        {"path": "/comes/", "strip_prefix": True},
+        {"path": "/ws", "kind": "websocket"},
+        {"path": "/events", "kind": "sse"},
+    ]
+}
 UPGRADES = ("v1.3.0", "v1.0.0", "v1.1.0", "v1.3.0", "v1.2.0") if SOAK else ("v1.2.0",)
 
 
@@ -32,9 +40,9 @@ def test_nothing_fails_while_nothing_happens(visitors):
 
 
 def test_an_upgrade_a_changed_setting_and_the_way_back_cost_no_visitor_anything(
-    run, visitors, serving, ask, group, machine
+    run, visitors, reader, serving, ask, group, machine
 ):
-    with visitors() as seen:
+    with visitors() as seen, reader() as reading:
         there = run("upgrade", "-e", "app_version=v1.1.0")
         assert there.versions == ("v1.0.0", "v1.1.0")
         assert re.search(r"Visitors meanwhile: [1-9]\d* requests, 0 failed, by the logs of the proxies\.", there.text)
@@ -43,16 +51,26 @@ def test_an_upgrade_a_changed_setting_and_the_way_back_cost_no_visitor_anything(
     assert sum(there.steps.values()) == pytest.approx(there.seconds, abs=1)
     seen.assert_nothing_failed()
     assert {release["version"] for release in seen.result["releases"]} == {"v1.0.0", "v1.1.0"}
+    # One page before and one after, the same on all hosts, and the script of each is found by whoever opened it.
+    assert [re.search("v1[^<]+", page)[0] for page in reading.met["pages"]] == ["v1.0.0", "v1.1.0"]
+    assert reading.met["missing"] == []
+    for proxy in group("nginx"):
+        assert ask("/front/assets/0123456789.js", at=proxy).status == 404
 
     # A slot that gets the release after the next one must give up the WebSockets of visitors who came long before.
     with visitors() as seen:
         environment = {"app_environment": {"APP_ENV": "production", "ECHO_ENV": "GREETING", "GREETING": "two words"}}
-        run("upgrade", "-e", "app_version=v1.1.0", "-e", json.dumps(environment))
+        with reader() as reading:
+            run("upgrade", "-e", "app_version=v1.1.0", "-e", json.dumps(environment), "-e", json.dumps(OTHER_ROUTES))
+        # A route is there until the switch, and another from then on.
+        for url, answers in reading.met["answers"].items():
+            assert answers == ([200, 404] if "/leaves/" in url else [404, 200]), url
         assert ask("/env/GREETING").json()["value"] == "two words"
 
         warm = run("rollback")
         assert warm.versions == ("v1.1.0", "v1.1.0")
         assert ask("/env/GREETING").json()["value"] is None
+        assert [ask(f"/{path}/version").status for path in ("leaves", "comes")] == [200, 404]
 
     seen.assert_nothing_failed()
 

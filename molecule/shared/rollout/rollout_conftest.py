@@ -7,8 +7,11 @@ import re
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,6 +41,60 @@ def serving(ask, group):
 def visitors(load, group):
     """Load through all proxies while its block runs."""
     return lambda: load(URL, group("nginx"))
+
+
+# Someone who has had the page open since before, and others who open it now.
+READER = """
+import collections, json, os, re, ssl, sys, time, urllib.error, urllib.request
+context = ssl._create_unverified_context()
+urls, name, stop = sys.argv[1].split(","), sys.argv[2], sys.argv[3]
+def get(url, path):
+    try:
+        request = urllib.request.Request(url + path, headers={"Host": name})
+        answer = urllib.request.urlopen(request, context=context, timeout=10)
+        return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
+def script(page):
+    return re.search("src=([^>]+)>", page)[1]
+met = {"missing": [], "pages": [], "answers": {}}
+opened = script(get(urls[0], "/front/")[1])
+while not os.path.exists(stop):
+    for url in urls:
+        status, page = get(url, "/front/")
+        for path in (opened, script(page)):
+            status, _text = get(url, path)
+            if status != 200:
+                met["missing"].append([url, path, status])
+        if page not in met["pages"]:
+            met["pages"].append(page)
+        for path in ("/leaves/version", "/comes/version"):
+            status, text = get(url, path)
+            answers = met["answers"].setdefault(url + path, [])
+            if status not in answers[-1:]:
+                answers.append(status)
+    time.sleep(0.05)
+print(json.dumps(met))
+"""
+
+
+@pytest.fixture(scope="session")
+def reader(client, group, address, run_python):
+    """Somebody reads the front end through all proxies while its block runs; then `met` is what that was like."""
+
+    @contextmanager
+    def read():
+        stop, seen = client.check_output("mktemp -u"), SimpleNamespace(met=None)
+        urls = ",".join(f"https://{address(proxy)}" for proxy in group("nginx"))
+        with ThreadPoolExecutor() as pool:
+            reading = pool.submit(run_python, READER, urls, DOMAIN, stop)
+            try:
+                yield seen
+            finally:
+                client.check_output("touch %s", stop)
+                seen.met = reading.result()
+
+    return read
 
 
 @dataclass(frozen=True)

@@ -301,3 +301,27 @@ def test_it_outlives_the_slot_but_for_a_first_release(layout: Layout, queues: de
     assert QUEUE not in {each["name"] for each in deployment.stopping(host(layout), "green").stop}
     layout.live.unlink()
     assert {QUEUE, SOCKET, MAILER} <= {each["name"] for each in deployment.stopping(host(layout), "green").stop}
+
+
+# --- static files
+
+
+def test_a_slot_has_the_static_files_of_its_release(layout: Layout, bundle_of: BundleOf) -> None:
+    files = {"below": "source/server", "folders": ["static"]}
+    stage = deployment.starting(
+        host(layout), deployment.Bundle(bundle_of("1") | {"static": files}), "green", anew=False
+    )
+    assert stage.files[-2:] == [
+        {"path": str(layout.static), "state": "directory"},
+        {"path": str(layout.static / "green"), "state": "link", "target": "../releases/1/source/server"},
+    ]
+
+
+def test_files_that_a_release_does_not_have_are_gone(layout: Layout, bundle_of: BundleOf) -> None:
+    layout.static.mkdir(parents=True)
+    (layout.static / "green").symlink_to("../releases/0/source")
+    gone_link = {"path": str(layout.static / "green"), "state": "absent"}
+    assert (
+        deployment.starting(host(layout), deployment.Bundle(bundle_of("1")), "green", anew=False).files[-1] == gone_link
+    )
+    assert deployment.stopping(host(layout), "green").files[-1] == gone_link

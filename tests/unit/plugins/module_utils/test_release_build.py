@@ -183,3 +183,12 @@ def test_a_failure_shows_the_command_and_the_end_of_its_output() -> None:
     )
     assert str(error).startswith("`npm ci` failed with exit status 1:\n60\n")
     assert error.details["output"].endswith("99!")
+
+
+def test_static_files_must_be_there_after_the_build(layout: Layout, tmp_path: Path) -> None:
+    recipe = Recipe("r1", tarball="/source.tar.gz", install="none", static=["front/dist"])
+    with pytest.raises(StackError, match="no folder front/dist after the build: set directory of that app_static"):
+        run_build(layout, tmp_path, recipe)
+    worker = run_build(layout, tmp_path, recipe, {"front/dist/index.html": "page"})
+    found = [words for words, *_rest in worker.calls if words[0] == "find"]  # type: ignore[attr-defined]
+    assert [words[1] for words in found] == [str(layout.release("r1") / "source/front/dist")]

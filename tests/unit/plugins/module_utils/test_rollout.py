@@ -77,6 +77,9 @@ def test_the_first_release_goes_to_blue() -> None:
         "strays": [],
         "wanted": {"version": "v1", "settings": "s1"},
         "note": "",
+        "site": {},
+        "sites": {},
+        "files": {},
     }
 
 

@@ -27,7 +27,8 @@ RunFiles = Callable[..., dict[str, Any]]
 def run_files(run_module: Callable[..., dict[str, Any]]) -> RunFiles:
     def run(entries: list[dict[str, Any]], *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         mine = [{**ME, **{key: str(value) for key, value in entry.items()}} for entry in entries]
-        return run_module(files, {"files": mine, **options}, check_mode=check_mode, diff=True)
+        given = {"files": mine} if mine else {}
+        return run_module(files, {**given, **options}, check_mode=check_mode, diff=True)
 
     return run
 
@@ -308,3 +309,39 @@ def test_a_file_that_is_not_text_can_be_replaced(run_files: RunFiles, tmp_path: 
     (tmp_path / "x").write_bytes(b"\xff\xfe\x00")
     (part, *_mode) = run_files([{"path": tmp_path / "x", "content": "text\n"}])["diff"]
     assert part["before"] == "(3 bytes that aren't text)\n"
+
+
+def test_what_was_is_kept_and_comes_back(run_files: RunFiles, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    before_entries = whole_application(tmp_path)
+    run_files(before_entries)
+    before = snapshot(tmp_path)
+    changed = [
+        {**before_entries[0], "mode": "0700"},
+        {**before_entries[1], "content": "listen 81;\n"},
+        {**before_entries[2], "secret_content": "KEY=other\n", "mode": "0640"},
+        {**before_entries[3], "target": "app/other.conf"},
+        {"path": tmp_path / "app/new.conf", "content": "new\n"},
+    ]
+    run_files(changed, keep=str(kept))
+    assert mode_of(kept) == 0o600
+    assert run_files(changed, keep=str(kept))["changed"] is False
+    assert run_files([], restore=str(kept), check_mode=True)["changed"] is True
+    result = run_files([], restore=str(kept))
+    assert result["changed"] is True
+    assert SECRET.strip() not in str(result)
+    kept.unlink()
+    # Directories stay as they are.
+    assert snapshot(tmp_path) == {**before, "app": (0o700, "directory")}
+
+
+def test_what_is_rejected_is_not_brought_back(run_files: RunFiles, tmp_path: Path) -> None:
+    kept, entry = tmp_path / "kept.json", {"path": tmp_path / "site.conf", "content": "old\n"}
+    run_files([entry])
+    run_files([{**entry, "content": "new\n"}], keep=str(kept))
+    assert run_files([], restore=str(kept), validate="false")["failed"]
+    assert (tmp_path / "site.conf").read_text() == "new\n"
+
+
+def test_nothing_comes_back_where_nothing_was_kept(run_files: RunFiles, tmp_path: Path) -> None:
+    assert "nothing is known of what was before" in run_files([], restore=str(tmp_path / "none"))["msg"]

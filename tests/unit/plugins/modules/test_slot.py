@@ -236,3 +236,10 @@ def test_a_canary_needs_the_role_too(run_slot: RunSlot, visible: None) -> None:
 
 def test_only_shares_that_nginx_knows_are_taken(run_slot: RunSlot, visible: None) -> None:
     assert "must be one of: 0, 1, 5, 10, 25, 50" in run_slot("query", canary=20)["msg"]
+
+
+def test_it_tells_what_the_configuration_says_of_the_slots(run_slot: RunSlot, visible: None, tmp_path: Path) -> None:
+    (tmp_path / "shop.conf").write_text("# managed\n# nginx_slots: 0a1b\nserver {}\n")
+    (tmp_path / "blog.conf").write_text("server {}\n")
+    noted = {site: run_slot("query", site, sites=str(tmp_path))["slots"] for site in ("shop", "blog", "newcomer")}
+    assert noted == {"shop": "0a1b", "blog": "", "newcomer": ""}
