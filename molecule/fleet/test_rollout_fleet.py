@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_a_release_that_fails_on_one_host_takes_the_others_back_too(run, visitor
     assert serving() == before
     records = {machine(host).check_output("grep version /etc/slipway/shop/live.json") for host in group("app")}
     assert len(records) == 1
+
+
+def test_what_is_built_is_the_same_on_all_hosts(group, machine, ask):
+    built = "cd /srv/shop/current/source/frontend/dist && find . -type f | sort | xargs sha256sum"
+    files = {machine(host).check_output(built) for host in group("app")}
+    assert len(files) == 1
+    script = re.search(r"assets/\w+\.js", files.pop())[0]
+    # A proxy that runs nothing has them as well, with the same time, by which clients ask whether a page is still good.
+    told = [ask(f"/front/{path}", at=proxy).headers["etag"] for path in ("", script) for proxy in group("nginx")]
+    assert len(set(told)) == 2
 
 
 def test_a_part_of_the_fleet_is_not_upgraded_alone(run, serving, another):

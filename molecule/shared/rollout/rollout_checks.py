@@ -98,10 +98,15 @@ def test_site_keeps_what_was_gone_back_to_until_the_inventory_changes(run, servi
 
 
 @pytest.mark.parametrize(("version", "reason"), BROKEN[-1:] if IS_FLEET and not SOAK else BROKEN)
-def test_a_release_that_fails_is_never_noticed(version, reason, run, visitors, serving, units_of_the_slots):
-    before, units = serving(), units_of_the_slots()
+def test_a_release_that_fails_is_never_noticed(
+    version, reason, run, visitors, serving, ask, group, machine, units_of_the_slots
+):
+    def configuration():
+        return {host: machine(host).file("/etc/nginx/sites-available/shop.conf").sha256sum for host in group("nginx")}
+
+    before, units, configured = serving(), units_of_the_slots(), configuration()
     with visitors() as seen:
-        told = run("upgrade", "-e", f"app_version={version}", check=False)
+        told = run("upgrade", "-e", f"app_version={version}", "-e", json.dumps(OTHER_ROUTES), check=False)
     assert told.status != 0
     assert reason in told.text
     assert f"{before.copy().pop()} (" in told.text
@@ -109,6 +114,8 @@ def test_a_release_that_fails_is_never_noticed(version, reason, run, visitors, s
     seen.assert_nothing_failed()
     assert serving() == before
     assert units_of_the_slots() == units
+    assert configuration() == configured
+    assert [ask(f"/{path}/version").status for path in ("leaves", "comes")] == [200, 404]
 
 
 @pytest.fixture(scope="session")
