@@ -7,27 +7,23 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.stack.plugins.module_utils._command import run_bounded
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._index_program import install_program
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, now, write_json
 from ansible_collections.slipway.stack.plugins.module_utils._release_index import index_environment
-from ansible_collections.slipway.stack.plugins.module_utils._release_run import Worker, last_lines
+from ansible_collections.slipway.stack.plugins.module_utils._release_run import Worker
 
 UV_HOME = Path("/opt/slipway/uv")
 _SYSTEM_PYTHON = "/usr/bin/python3"
-_PIP_WHEELS = "/usr/share/python-wheels/pip-*.whl"
-_INSTALL_SECONDS = 600
 _SERVER_MODULES = {"gunicorn": "gunicorn", "uvicorn": "uvicorn", "uvicorn-worker": "uvicorn_worker"}
 
 
@@ -63,42 +59,8 @@ class Step:
 
 
 def install_uv(version: str) -> Path:
-    """uv comes from the index that pip uses: the distribution doesn't have it. pip comes from the distribution's wheel,
-    which needs no environment of its own."""
-    folder = UV_HOME / version
-    program = folder / "bin" / "uv"
-    if program.exists():
-        return program
-    wheels = sorted(glob.glob(_PIP_WHEELS))
-    if not wheels:
-        raise StackError(
-            "pip's wheel is missing: install the package python3-pip-whl, or let the role install packages."
-        )
-    UV_HOME.mkdir(parents=True, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix=".uv-", dir=UV_HOME)
-    os.chmod(scratch, 0o755)
-    options = ["--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check", "--root-user-action=ignore"]
-    command = [_SYSTEM_PYTHON, "-m", "pip", "install", *options, "--target", scratch, f"uv=={version}"]
-    environment = {**os.environ, "PYTHONPATH": wheels[-1], "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = run_bounded(command, env=environment, capture_output=True, text=True, timeout=_INSTALL_SECONDS)
-        if done.returncode != 0:
-            raise StackError(
-                f"uv {version} can't be installed from the host's package index:\n{last_lines(done.stderr)}"
-            )
-        _replace_directory(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return program
-
-
-def _replace_directory(scratch: str, target: Path) -> None:
-    try:
-        os.rename(scratch, target)
-    except OSError:
-        # Another application's build was faster.
-        if not (target / "bin" / "uv").exists():
-            raise
+    """uv comes from the index that pip uses: the distribution doesn't have it."""
+    return install_program(UV_HOME, "uv", "uv", version)
 
 
 class Build:

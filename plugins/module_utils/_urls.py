@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -69,3 +70,15 @@ def redis_url(host: str, port: int = 6379, password: str = "", database: int = 0
     credentials = f"{quote(user, safe='')}:{quote(password, safe='')}@" if password else ""
     address = f"[{host}]" if ":" in host else host
     return f"redis://{credentials}{address}:{port}/{database}"
+
+
+# What a URL may say to libpq; the rest is for the application's own driver.
+_LIBPQ = re.compile(r"ssl\w+|host|hostaddr|port|user|password|options|channel_binding|target_session_attrs|gssencmode")
+
+
+def libpq_parameters(url: str) -> dict[str, t.Any]:
+    """What libpq needs to connect to where an application's own driver does. Raises ValueError."""
+    parts = _split(database_url(url, "postgresql"))
+    found = {"host": parts["host"], "port": parts["port"], "user": parts["user"], "password": parts["password"]}
+    asked = {name: value for name, value in parts["query"].items() if _LIBPQ.fullmatch(name)}
+    return {name: value for name, value in {**found, "dbname": parts["name"], **asked}.items() if value}

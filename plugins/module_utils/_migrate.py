@@ -1,0 +1,276 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to slipway.stack: it may change in any release.
+"""One migration from its plan to what it has left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.slipway.stack.plugins.module_utils import _migrate_lint as lint
+from ansible_collections.slipway.stack.plugins.module_utils import _migrate_plan as logic
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._migrate_schema import Schema, broken_promises, fingerprint
+from ansible_collections.slipway.stack.plugins.module_utils._migrate_session import Session
+from ansible_collections.slipway.stack.plugins.module_utils._migrate_tool import Tool, ToolError
+
+# What it takes to look at what a failed migration has left behind.
+AFTERMATH_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for."""
+
+    application: str
+    state: str
+    phase: str
+    contract: Sequence[str]
+    lint: str
+    squawk_version: str
+    retries: int
+    lock_wait: float
+    own_login: bool
+    mark: str
+    # Where the tool has no name for a revision, it is called by what the schema looks like.
+    named_by_schema: bool
+    check_mode: bool
+
+
+class Migration:
+    """Brings one database to a revision with one release's tool."""
+
+    def __init__(
+        self, wish: Wish, tool: Tool, aftermath: Tool, session: Session | None, warn: Callable[[str], None]
+    ) -> None:
+        self._wish = wish
+        self._tool = tool
+        self._aftermath = aftermath
+        self._session = session
+        self._warn = warn
+        self._begun = time.monotonic()
+        self._attempts = 0
+        self._findings: list[dict[str, Any]] = []
+
+    def run(self) -> dict[str, Any]:
+        if self._session is None or self._wish.check_mode or self._wish.state == "current":
+            return self._migrate()
+        with self._session.locked(self._wish.application, self._wish.lock_wait) as waited:
+            return {**self._migrate(), "waited": round(waited, 1)}
+
+    def _migrate(self) -> dict[str, Any]:
+        schema = self._schema()
+        found = self._plan()
+        steps = logic.read_steps(found["steps"], self._wish.contract)
+        chosen = logic.in_phase(steps, self._wish.phase)
+        before = self._name(found["before"], schema)
+        self._judge(chosen, found["before"])
+        if self._wish.state == "current" or self._wish.check_mode or not chosen:
+            if not self._wish.check_mode:
+                self._tell_invalid_indexes()
+            return self._result(steps, chosen, before, before)
+        invalid = self._refuse_invalid_indexes(chosen)
+        after, output = self._run(chosen, found)
+        schema_after = self._schema()
+        now = self._name(after, schema_after)
+        self._fail_for_invalid_indexes(invalid, output, now)
+        broken = broken_promises(schema, schema_after) if schema is not None and schema_after is not None else []
+        result = self._result(steps, chosen, before, now)
+        kind = self._kind(chosen, broken) if result["changed"] else "none"
+        return {**result, "kind": kind, "breaking": broken, "output": output}
+
+    def _schema(self) -> Schema | None:
+        return self._session.read_schema() if self._session else None
+
+    def _plan(self) -> dict[str, Any]:
+        try:
+            found = self._tool.plan(self._wish.state)
+        except ToolError as error:
+            raise StackError(f"The migration can't be planned: {error}.", output=error.details["output"]) from error
+        if found["unknown"] and self._wish.state != "current":
+            raise StackError(
+                f"The database is at revision {', '.join(found['unknown'])}, which this release doesn't have: a newer one "
+                "has migrated it. Go back to a release by slipway.stack.rollback, which judges what has changed."
+            )
+        return found
+
+    def _judge(self, chosen: Sequence[logic.Step], before: Sequence[str]) -> None:
+        """Let squawk read the SQL. Where nothing was migrated yet, nobody reads or writes what it would block."""
+        forward = [step for step in chosen if not step.back]
+        if self._wish.lint == "off" or not before or not forward:
+            return
+        for step in forward:
+            if not step.sql:
+                self._warn(f"{step.revision} wasn't judged: {step.sql_problem or 'it prints no SQL'}.")
+        program = self._squawk() if any(step.sql for step in forward) else None
+        if program is None:
+            return
+        self._findings = lint.check(program, forward, postgres=self._session.server_version() if self._session else 0)
+        serious = [finding for finding in self._findings if finding["serious"]]
+        for finding in self._findings:
+            if self._wish.lint == "warn" or finding not in serious:
+                self._warn(lint.told(finding))
+        if serious and self._wish.lint == "fail":
+            raise StackError(
+                "The migration would block or break the running release: "
+                + " ".join(map(lint.told, serious))
+                + " Nothing was changed. To accept a finding, say why in the revision's docstring: "
+                f"squawk-ignore {serious[0]['rule']}: REASON.",
+                findings=self._findings,
+                pending=[step.told() for step in chosen],
+            )
+
+    def _squawk(self) -> Path | None:
+        program = lint.HOME / self._wish.squawk_version / "bin" / "squawk"
+        if program.exists():
+            return program
+        if self._wish.check_mode:
+            self._warn("The revisions weren't judged, since squawk isn't installed on this host yet.")
+            return None
+        try:
+            return lint.install(self._wish.squawk_version)
+        except StackError as error:
+            if self._wish.lint == "fail":
+                raise
+            self._warn(f"The revisions weren't judged: {error}")
+            return None
+
+    def _run(self, chosen: Sequence[logic.Step], found: dict[str, Any]) -> tuple[list[str], str]:
+        revisions = [step.revision for step in chosen]
+        while True:
+            self._attempts += 1
+            try:
+                return self._tool.run(self._wish.state, revisions, found["target"], back=chosen[0].back)
+            except ToolError as error:
+                ended = self._end_leftovers() if error.gone else []
+                now, left = self._aftermath_of(revisions)
+                pause = logic.pause(self._attempts)
+                if (
+                    not logic.is_lock_wait(error.error, error.output)
+                    or not logic.may_retry(chosen, left)
+                    or self._attempts > self._wish.retries
+                    or not self._tool.has_time_for(pause)
+                ):
+                    raise self._failure(error, chosen, found["before"], now, ended) from error
+            time.sleep(pause)
+
+    def _end_leftovers(self) -> list[str]:
+        return self._session.end_leftovers(self._wish.mark, own_login=self._wish.own_login) if self._session else []
+
+    def _aftermath_of(self, revisions: Sequence[str]) -> tuple[list[str] | None, list[str]]:
+        """Where the database is now, and which of the revisions are still pending."""
+        try:
+            found = self._aftermath.plan(self._wish.state)
+        except ToolError:
+            return None, []
+        return found["before"], [step["revision"] for step in found["steps"] if step["revision"] in revisions]
+
+    def _failure(
+        self,
+        error: ToolError,
+        chosen: Sequence[logic.Step],
+        before: Sequence[str],
+        now: list[str] | None,
+        ended: Sequence[str],
+    ) -> StackError:
+        at = self._name(now, self._schema()) if now is not None else "an unknown revision"
+        was = "still " if now == list(before) else ""
+        sentences = [f"The migration to {chosen[-1].revision} failed: {error}."]
+        if logic.is_lock_wait(error.error, error.output):
+            sentences.append(
+                f"A table that it alters was in use for longer than the lock_timeout, {self._attempts} times: wait for "
+                "whoever holds it (a long transaction, a backup), or end it."
+                if self._attempts > 1 or any(step.transactional for step in chosen)
+                else "It isn't tried again, since the revision doesn't run in one transaction."
+            )
+        if ended:
+            sentences.append(f"What went on in the database was ended: {'; '.join(ended)}.")
+        sentences += [
+            f"It left the index {index['index']} of {index['table']} invalid: {index['mend']}."
+            for index in (self._session.invalid_indexes() if self._session else [])
+        ]
+        sentences.append(f"The database is {was}at {at or 'its beginning'}.")
+        return StackError(
+            " ".join(sentences),
+            before=self._name(before, None),
+            after=at,
+            pending=[step.told() for step in chosen],
+            attempts=self._attempts,
+            seconds=round(time.monotonic() - self._begun, 1),
+            output=error.details["output"],
+        )
+
+    def _refuse_invalid_indexes(self, chosen: Sequence[logic.Step]) -> list[str]:
+        """CREATE INDEX CONCURRENTLY IF NOT EXISTS would take an invalid one for success."""
+        found = self._session.invalid_indexes() if self._session else []
+        sql = " ".join(step.sql for step in chosen)
+        for index in found:
+            name = index["index"].rpartition(".")[2]
+            if name in sql:
+                raise StackError(
+                    f"The index {name} of {index['table']} is invalid, since an earlier CREATE INDEX CONCURRENTLY was cut "
+                    f"off, and the pending revisions would leave it so: {index['mend'].partition(';')[0]}; then run this "
+                    "again.",
+                    invalid_indexes=found,
+                )
+        return [index["index"] for index in found]
+
+    def _fail_for_invalid_indexes(self, known: Sequence[str], output: str, now: str) -> None:
+        found = self._session.invalid_indexes() if self._session else []
+        new = [index for index in found if index["index"] not in known]
+        if new:
+            raise StackError(
+                f"The migration ran, but the index {new[0]['index']} of {new[0]['table']} is invalid: {new[0]['mend']}. "
+                f"The database is at {now}.",
+                invalid_indexes=found,
+                output=output,
+                after=now,
+            )
+
+    def _tell_invalid_indexes(self) -> None:
+        for index in self._session.invalid_indexes() if self._session else []:
+            self._warn(f"The index {index['index']} of {index['table']} is invalid: {index['mend']}.")
+
+    def _kind(self, chosen: Sequence[logic.Step], broken: Sequence[str]) -> str:
+        if any(step.kind == logic.CONTRACT for step in chosen) or broken:
+            return logic.CONTRACT
+        if any(finding["breaking"] and not finding["accepted"] for finding in self._findings):
+            return logic.CONTRACT
+        return logic.EXPAND if self._session or all(step.sql for step in chosen) else "unknown"
+
+    def _result(
+        self, steps: Sequence[logic.Step], chosen: Sequence[logic.Step], before: str, after: str
+    ) -> dict[str, Any]:
+        moves = bool(chosen) if self._wish.check_mode else before != after or (bool(chosen) and not after)
+        with_timeout: dict[str, Any] = {}
+        if self._session:
+            with contextlib.suppress(StackError):
+                with_timeout["lock_timeout"] = self._session.lock_timeout()
+        return {
+            "changed": moves,
+            "before": before,
+            "after": after,
+            "kind": "none",
+            "breaking": [],
+            "pending": [step.told() for step in chosen],
+            "waiting": [step.told() for step in steps if step not in chosen],
+            "sql": "\n".join(step.sql for step in chosen if step.sql),
+            "findings": self._findings,
+            "attempts": self._attempts,
+            "seconds": round(time.monotonic() - self._begun, 1),
+            "output": "",
+            "waited": 0.0,
+            **with_timeout,
+        }
+
+    def _name(self, revisions: Sequence[str], schema: Schema | None) -> str:
+        if revisions or not self._wish.named_by_schema:
+            return ",".join(revisions)
+        return fingerprint(schema) if schema else ""
