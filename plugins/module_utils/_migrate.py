@@ -71,7 +71,7 @@ class Migration:
         steps = logic.read_steps(found["steps"], self._wish.contract)
         chosen = logic.in_phase(steps, self._wish.phase)
         before = self._name(found["before"], schema)
-        self._judge(chosen, found["before"])
+        self._judge(chosen, found["before"], schema)
         if self._wish.state == "current" or self._wish.check_mode or not chosen:
             if not self._wish.check_mode:
                 self._tell_invalid_indexes()
@@ -101,7 +101,7 @@ class Migration:
             )
         return found
 
-    def _judge(self, chosen: Sequence[logic.Step], before: Sequence[str]) -> None:
+    def _judge(self, chosen: Sequence[logic.Step], before: Sequence[str], schema: Schema | None) -> None:
         """Let squawk read the SQL. Where nothing was migrated yet, nobody reads or writes what it would block."""
         forward = [step for step in chosen if not step.back]
         if self._wish.lint == "off" or not before or not forward:
@@ -112,7 +112,9 @@ class Migration:
         program = self._squawk() if any(step.sql for step in forward) else None
         if program is None:
             return
-        self._findings = lint.check(program, forward, postgres=self._session.server_version() if self._session else 0)
+        self._findings = lint.check(
+            program, forward, postgres=self._session.server_version() if self._session else 0, tables=schema
+        )
         serious = [finding for finding in self._findings if finding["serious"]]
         for finding in self._findings:
             if self._wish.lint == "warn" or finding not in serious:
@@ -239,11 +241,13 @@ class Migration:
             self._warn(f"The index {index['index']} of {index['table']} is invalid: {index['mend']}.")
 
     def _kind(self, chosen: Sequence[logic.Step], broken: Sequence[str]) -> str:
-        if any(step.kind == logic.CONTRACT for step in chosen) or broken:
-            return logic.CONTRACT
-        if any(finding["breaking"] and not finding["accepted"] for finding in self._findings):
-            return logic.CONTRACT
-        return logic.EXPAND if self._session or all(step.sql for step in chosen) else "unknown"
+        """What was seen counts for more than what was read, and that for more than what was said."""
+        takes_away = any(step.kind == logic.CONTRACT and not step.back for step in chosen)
+        if self._session is None:
+            takes_away = takes_away or any(finding["breaking"] for finding in self._findings)
+            if any(not step.sql for step in chosen):
+                return logic.CONTRACT if takes_away else "unknown"
+        return logic.CONTRACT if takes_away or broken else logic.EXPAND
 
     def _result(
         self, steps: Sequence[logic.Step], chosen: Sequence[logic.Step], before: str, after: str

@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,11 @@ _SILENT = {
     "require-timeout-settings",
     "transaction-nesting",
 }
+_TABLE = re.compile(
+    r"""^(?:ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?|DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?|"""
+    r"""CREATE\s+(?:UNIQUE\s+)?INDEX\s.*?\sON\s+(?:ONLY\s+)?)(?P<name>[\w".]+)""",
+    re.IGNORECASE,
+)
 _ADVICE = {
     "ban-drop-column": "Release what doesn't use it first, then drop it in a contract revision.",
     "ban-drop-table": "Release what doesn't use it first, then drop it in a contract revision.",
@@ -75,13 +81,19 @@ def install(version: str) -> Path:
     return install_program(HOME, "squawk", "squawk-cli", version)
 
 
-def check(squawk: Path, steps: Sequence[Step], *, postgres: int) -> list[dict[str, Any]]:
-    """What is to be said of each revision, the worst not being first: in the order of the revisions."""
+def check(squawk: Path, steps: Sequence[Step], *, postgres: int, tables: Container[str] | None) -> list[dict[str, Any]]:
+    """What is to be said of each revision, where it is known about tables that there are."""
     findings: list[dict[str, Any]] = []
     for step in steps:
         if step.sql:
             findings += read_findings(step, _ask(squawk, step, postgres))
-    return findings
+    return [finding for finding in findings if tables is None or _concerns(finding["sql"], tables)]
+
+
+def _concerns(statement: str, tables: Container[str]) -> bool:
+    """Nobody waits for a table that an earlier revision is about to make."""
+    found = _TABLE.search(statement)
+    return found is None or found["name"].replace('"', "").removeprefix("public.") in tables
 
 
 def _ask(squawk: Path, step: Step, postgres: int) -> str:
