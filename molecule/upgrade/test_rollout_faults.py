@@ -19,7 +19,7 @@ STEPS = (
     "Begin",
     "Take the lock of the application",
     "slipway.stack.app : Build the release",
-    "slipway.stack.app : Run the migration command once for the fleet",
+    "slipway.stack.app : Migrate the database",
     "slipway.stack.app : Start the release in its slot",
     "slipway.stack.app : Start the release's workers, and let the old ones finish",
     "Watch how it fares with them",

@@ -50,7 +50,7 @@ _SENTENCES = {
     "heads": "the migrations have more than one head ({message}): merge them in the application's repository (alembic merge "
     "heads, flask db merge heads, manage.py makemigrations --merge)",
     "revision": "the release has no revision {message}, or more than one whose name begins so",
-    "command": "{message}",
+    "command": "{message}: {last_line}",
 }
 
 
@@ -195,14 +195,15 @@ def _answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
             gone=True,
         ) from None
     if "error" in found:
-        raise ToolError(sentence(found["error"]), found["error"], done.stderr)
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise ToolError(sentence(found["error"], said[-1] if said else ""), found["error"], done.stderr)
     return dict(found)
 
 
-def sentence(error: Mapping[str, str]) -> str:
+def sentence(error: Mapping[str, str], last_line: str = "") -> str:
     """What a tool's error means to whoever has to mend it."""
     if error["kind"] in _SENTENCES:
-        return _SENTENCES[error["kind"]].format(message=error["message"])
+        return _SENTENCES[error["kind"]].format(message=error["message"], last_line=last_line)
     if error["sqlstate"]:
         return f"the database said: {error['message']}"
     return f"{error['type']}: {error['message']}"

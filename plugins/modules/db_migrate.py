@@ -21,8 +21,8 @@ description:
     in with, since drivers differ in what they make of an environment (C(ALTER ROLE shop_migrate SET lock_timeout = '5s')).
   - Before anything runs, squawk reads the SQL of what is pending. Afterwards the schema is compared with what it was, so
     that the result says whether a release that knows the old one could still run.
-  - A revision whose docstring begins with C(contract:) takes something away, and waits until no process of an old release
-    runs. The line C(squawk-ignore RULE: REASON) in a docstring accepts a finding.
+  - "A revision whose docstring begins with C(contract:) takes something away, and waits until no process of an old release
+    runs. The line C(squawk-ignore RULE: REASON) in a docstring accepts a finding."
 extends_documentation_fragment:
   - slipway.stack.attributes
 attributes:

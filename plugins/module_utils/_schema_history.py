@@ -1,0 +1,60 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to slipway.stack: it may change in any release.
+"""Whether an older release can run on the schema as it is, by what the ledgers say of each migration since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Entry = Mapping[str, Any]
+_ENDED_WELL = ("live", "rolled back")
+# What an older release isn't troubled by.
+_HARMLESS = ("", "none", "expand")
+
+
+def changes_since(ledger: Sequence[Entry], release: str) -> list[Entry]:
+    """The migrations that were noted after the release was last made live, the oldest first; failed runs made some too."""
+    begun = 0
+    for number, entry in enumerate(ledger, start=1):
+        if entry.get("release") == release and entry.get("outcome") in _ENDED_WELL:
+            begun = number
+    return [entry for entry in ledger[begun:] if entry.get("database_kind", "none") != "none"]
+
+
+def verdict(ledgers: Iterable[Sequence[Entry]], release: str, version: str, choice: str, tool: str) -> dict[str, Any]:
+    """What stands in the way of going back to a release, and where a downgrade would lead, if that is what was chosen."""
+    # A host that joined later knows less than the others.
+    found = max((changes_since(ledger, release) for ledger in ledgers), key=len, default=[])
+    harmful = [entry for entry in found if entry.get("database_kind") not in _HARMLESS]
+    if not harmful or choice == "force":
+        return {"obstacle": "", "downgrade_to": "", "changes": len(found)}
+    first = harmful[0]
+    back_to = str(first.get("database_before") or "")
+    can_downgrade = bool(back_to) and tool not in ("", "command")
+    if choice == "downgrade" and can_downgrade:
+        return {"obstacle": "", "downgrade_to": back_to, "changes": len(found)}
+    choices = [f"-e app_database=downgrade takes the schema back to {back_to}"] if can_downgrade else []
+    choices += ["restore the backup from before that migration", "-e app_database=force goes back regardless"]
+    why = (
+        f"Nothing is known of how to take it back. Choose: {'; '.join(choices)}."
+        if choice == "downgrade"
+        else f"Choose: {'; '.join(choices)}."
+    )
+    return {
+        "obstacle": f"{version or release} may not run on the database as it is. {_told(first)} {why}",
+        "downgrade_to": "",
+        "changes": len(found),
+    }
+
+
+def _told(entry: Entry) -> str:
+    revisions = ", ".join(entry.get("database_revisions") or []) or "a migration"
+    by = f"{entry.get('version') or entry.get('release')} ran {revisions} at {entry.get('at')}"
+    if entry.get("database_kind") != "contract":
+        return f"{by}, and nobody could see what it changed."
+    gone = "; ".join(entry.get("database_breaking") or [])
+    return f"{by}: {gone}." if gone else f"{by}, which is a contract revision."
