@@ -1,0 +1,74 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the way back is open, by what the ledgers say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.slipway.stack.plugins.module_utils._schema_history import changes_since, verdict
+
+
+def entry(release: str, kind: str = "none", outcome: str = "live", **more: Any) -> dict[str, Any]:
+    move = {"database_kind": kind, "database_before": "0001", "database_after": "0002", "database_revisions": ["0002"]}
+    return {"release": release, "version": f"v{release}", "outcome": outcome, "at": "noon", **move, **more}
+
+
+FIRST = entry("one", "contract")
+EXPANDED = [FIRST, entry("two", "expand")]
+CONTRACTED = [*EXPANDED, entry("two", "contract", "contracted", database_breaking=["items.code is gone"])]
+
+
+def judge(ledger: list[dict[str, Any]], choice: str = "", tool: str = "alembic") -> dict[str, Any]:
+    return verdict([ledger], "one", "v1", choice, tool)
+
+
+def test_what_was_only_added_is_in_nobodys_way() -> None:
+    assert judge(EXPANDED) == {"obstacle": "", "downgrade_to": "", "changes": 1}
+    assert judge([FIRST, entry("two")]) == {"obstacle": "", "downgrade_to": "", "changes": 0}
+    assert judge([{"release": "one", "outcome": "live"}, {"release": "two", "outcome": "live"}])["obstacle"] == ""
+
+
+def test_a_contract_revision_closes_the_way_back_and_names_the_choices() -> None:
+    told = judge(CONTRACTED)["obstacle"]
+    assert told.startswith(
+        "v1 may not run on the database as it is. vtwo ran 0002 at noon: items.code is gone. Choose: "
+    )
+    assert "-e app_database=downgrade takes the schema back to 0001" in told
+    assert "backup" in told
+    assert "-e app_database=force" in told
+
+
+def test_what_nobody_could_look_at_closes_it_too() -> None:
+    told = judge([FIRST, entry("two", "unknown")], tool="command")["obstacle"]
+    assert "nobody could see what it changed" in told
+    assert "app_database=downgrade" not in told
+
+
+def test_a_run_that_failed_may_have_migrated() -> None:
+    assert judge([FIRST, entry("two", "contract", "failed")])["obstacle"]
+
+
+def test_the_choices_open_it() -> None:
+    assert judge(CONTRACTED, "force")["obstacle"] == ""
+    assert judge(CONTRACTED, "downgrade") == {"obstacle": "", "downgrade_to": "0001", "changes": 2}
+
+
+def test_a_command_takes_nothing_back() -> None:
+    assert "Nothing is known of how to take it back" in judge(CONTRACTED, "downgrade", "command")["obstacle"]
+
+
+def test_a_release_that_ran_on_the_schema_already_may_run_on_it_again() -> None:
+    ledger = [*CONTRACTED, entry("one", "none", "rolled back"), entry("three", "expand")]
+    assert judge(ledger) == {"obstacle": "", "downgrade_to": "", "changes": 1}
+
+
+def test_the_host_that_knows_most_is_believed() -> None:
+    assert verdict([[], CONTRACTED], "one", "v1", "", "alembic")["obstacle"]
+
+
+def test_a_downgrade_leads_to_before_the_first_that_took_something_away() -> None:
+    ledger = [*CONTRACTED, entry("three", "contract", database_before="0002", database_after="0003")]
+    assert judge(ledger, "downgrade")["downgrade_to"] == "0001"
+    assert [each["release"] for each in changes_since(ledger, "two")] == ["two", "three"]
