@@ -60,6 +60,21 @@ def stop_the_release_before(machine):
     return lambda: machine("one").check_output(f'{stop} || systemctl stop "shop-*@$s*.service"; done')
 
 
+def test_a_rehearsal_tells_what_the_migration_will_do_and_touches_nothing(run, visitors, serving, revision, sql):
+    with visitors() as seen:
+        told = run("rehearse", "-e", "app_version=v2.0.0-drops")
+    seen.assert_nothing_failed()
+    assert "0004 -> drop_name (contract) took" in told.text
+    assert re.search(r"It locked items \(AccessExclusive, which blocks reads and writes\) for [\d.]+ s", told.text), (
+        told.text
+    )
+    assert "v1.0.0 FAILS on the migrated copy" in told.text
+    harmless = run("rehearse", "-e", "app_version=v1.1.0")
+    assert "v1.0.0 is healthy on the migrated copy" in harmless.text
+    assert (serving(), revision()) == ({"v1.0.0"}, "0004")
+    assert sql("SELECT count(*) FROM pg_database WHERE datname LIKE '%rehearsal'") == "0"
+
+
 def test_an_expand_revision_waits_for_a_long_transaction_without_keeping_visitors_waiting(
     run, visitors, serving, revision, long_transaction
 ):
@@ -183,6 +198,18 @@ def test_the_ledger_tells_of_the_database(run):
     assert re.search(r"contracted v1\.2\.0 .*add_note → drop_legacy_code", table), table
     assert re.search(r"live v1\.1\.0 .*0004 → add_note", table), table
     assert re.search(r"rolled back v1\.0\.0 .*drop_legacy_code → add_note", table), table
+
+
+def test_the_application_can_be_kept_from_its_schema(run, visitors, serving, sql):
+    least = ("-e", "app_database_least_privilege=true", "-e", "app_migrate_password=0f4c2d1b9a8e7f6a5b4c3d2e")
+    with visitors() as seen:
+        run("site", *least)
+        run("upgrade", *least, "-e", "app_version=v1.1.0")
+    seen.assert_nothing_failed()
+    assert serving() == {"v1.1.0"}
+    assert sql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == "shop_owner"
+    assert sql("SELECT has_schema_privilege('shop', 'public', 'CREATE')") == "f"
+    assert sql("SELECT has_table_privilege('shop', 'items', 'UPDATE')") == "t"
 
 
 def test_one_migration_runs_and_the_others_find_nothing_to_do(project):

@@ -136,6 +136,12 @@ options:
     description: For how many seconds the whole migration may run before it is ended.
     type: float
     default: 1800
+  observe:
+    description:
+      - Whether to watch the locks that it takes and to count rows, for a copy of the database that nobody else uses. A lock that
+        is held for a few milliseconds only may be missed.
+    type: bool
+    default: false
   path:
     description: Directories to put in front of C(PATH). The first that has a C(python) gives the tool's.
     type: list
@@ -246,6 +252,18 @@ findings:
       serious: true
       breaking: true
       accepted: ""
+locks:
+  description: The strongest lock on each table, what it keeps others from, and for how long it was held.
+  returned: O(observe=true)
+  type: list
+  elements: dict
+  sample: [{table: items, lock: AccessExclusive, blocks: reads and writes, seconds: 0.4}]
+tables:
+  description: The tables whose rows or size have changed.
+  returned: O(observe=true)
+  type: list
+  elements: dict
+  sample: [{table: items, rows_before: 1000000, rows_after: 1000000, bytes_before: 90000000, bytes_after: 120000000}]
 attempts:
   description: How often it was tried.
   returned: success and failure of the tool
@@ -284,6 +302,7 @@ output:
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -293,6 +312,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._errors import Stack
 from ansible_collections.slipway.stack.plugins.module_utils._migrate import AFTERMATH_SECONDS, Migration, Wish
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_session import Session
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_tool import Service, Tool
+from ansible_collections.slipway.stack.plugins.module_utils._migrate_watch import Watch, sizes, told_sizes
 
 PASSWORD = re.compile(r"\A[^:]+://[^:/@]*:(?P<password>[^@]+)@")
 # A shorter one would hide half of the output.
@@ -317,6 +337,13 @@ def diff_of(result: dict[str, Any]) -> dict[str, str]:
         "before": "",
         "after": "\n".join([result["sql"].strip(), *lines]).strip() + "\n",
     }
+
+
+def observed(migration: Migration, session: Session, connect: Callable[[], Session]) -> dict[str, Any]:
+    before = sizes(session.query)
+    with Watch(connect) as watch:
+        result = migration.run()
+    return {**result, "locks": watch.locks.told(), "tables": told_sizes(before, sizes(session.query))}
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -354,8 +381,12 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     )
     session = Session(url, parameters["wait"]) if url.startswith("postgres") else None
     tool, aftermath = (Tool(service, settings, deadline + more) for more in (0, AFTERMATH_SECONDS))
+    migration = Migration(wish, tool, aftermath, session, module.warn)
     try:
-        result = Migration(wish, tool, aftermath, session, module.warn).run()
+        if session and parameters["observe"]:
+            result = observed(migration, session, lambda: Session(url, parameters["wait"]))
+        else:
+            result = migration.run()
     finally:
         if session:
             session.close()
@@ -387,6 +418,7 @@ def main() -> None:
             "lock_wait": {"type": "float", "default": 300},
             "retries": {"type": "int", "default": 4},
             "timeout": {"type": "float", "default": 1800},
+            "observe": {"type": "bool", "default": False},
             "path": {"type": "list", "elements": "path", "default": []},
             "environment_files": {"type": "list", "elements": "path", "default": []},
             "environment": {"type": "dict", "default": {}},
