@@ -48,9 +48,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The obstacle in words, empty for none; the revision to downgrade to; and how many migrations there were.
+  description:
+    - The obstacle in words, empty for none; the revision to downgrade to; how many migrations there were; and what there is to
+      choose, should the release not start on their schema.
   type: dict
-  sample: {obstacle: "", downgrade_to: "", changes: 1}
+  sample: {obstacle: "", downgrade_to: "", changes: 1, choices: "Choose: -e app_database=downgrade takes ..."}
 """
 
 import typing as t

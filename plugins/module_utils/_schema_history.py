@@ -26,29 +26,32 @@ def changes_since(ledger: Sequence[Entry], release: str) -> list[Entry]:
 
 
 def verdict(ledgers: Iterable[Sequence[Entry]], release: str, version: str, choice: str, tool: str) -> dict[str, Any]:
-    """What stands in the way of going back to a release, and where a downgrade would lead, if that is what was chosen."""
+    """What stands in the way of going back to a release, where a downgrade would lead, and what there is to choose."""
     # A host that joined later knows less than the others.
     found = max((changes_since(ledger, release) for ledger in ledgers), key=len, default=[])
     harmful = [entry for entry in found if entry.get("database_kind") not in _HARMLESS]
-    if not harmful or choice == "force":
-        return {"obstacle": "", "downgrade_to": "", "changes": len(found)}
-    first = harmful[0]
-    back_to = str(first.get("database_before") or "")
-    can_downgrade = bool(back_to) and tool not in ("", "command")
-    if choice == "downgrade" and can_downgrade:
-        return {"obstacle": "", "downgrade_to": back_to, "changes": len(found)}
-    choices = [f"-e app_database=downgrade takes the schema back to {back_to}"] if can_downgrade else []
+    # Where nothing was taken away, a release may still refuse what it doesn't know.
+    first = (harmful or found or [{}])[0]
+    back_to = str(first.get("database_before") or "") if tool not in ("", "command") else ""
+    choices = _choices(back_to) if found else ""
+    answer = {"obstacle": "", "downgrade_to": "", "changes": len(found), "choices": choices}
+    if choice == "downgrade" and back_to:
+        return {**answer, "downgrade_to": back_to}
+    if choice == "downgrade" and found:
+        return {
+            **answer,
+            "obstacle": f"Nothing is known of how to take the schema back to what {version} had. {choices}",
+        }
+    if harmful and choice != "force":
+        why = f"{version or release} may not run on the database as it is. {_told(first)} {choices}"
+        return {**answer, "obstacle": why}
+    return answer
+
+
+def _choices(back_to: str) -> str:
+    choices = [f"-e app_database=downgrade takes the schema back to {back_to}"] if back_to else []
     choices += ["restore the backup from before that migration", "-e app_database=force goes back regardless"]
-    why = (
-        f"Nothing is known of how to take it back. Choose: {'; '.join(choices)}."
-        if choice == "downgrade"
-        else f"Choose: {'; '.join(choices)}."
-    )
-    return {
-        "obstacle": f"{version or release} may not run on the database as it is. {_told(first)} {why}",
-        "downgrade_to": "",
-        "changes": len(found),
-    }
+    return f"Choose: {'; '.join(choices)}."
 
 
 def _told(entry: Entry) -> str:

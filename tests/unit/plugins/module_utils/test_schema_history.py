@@ -25,8 +25,11 @@ def judge(ledger: list[dict[str, Any]], choice: str = "", tool: str = "alembic")
 
 
 def test_what_was_only_added_is_in_nobodys_way() -> None:
-    assert judge(EXPANDED) == {"obstacle": "", "downgrade_to": "", "changes": 1}
-    assert judge([FIRST, entry("two")]) == {"obstacle": "", "downgrade_to": "", "changes": 0}
+    expanded = judge(EXPANDED)
+    assert (expanded["obstacle"], expanded["downgrade_to"], expanded["changes"]) == ("", "", 1)
+    # Should it not start all the same.
+    assert "app_database=downgrade" in expanded["choices"]
+    assert judge([FIRST, entry("two")]) == {"obstacle": "", "downgrade_to": "", "changes": 0, "choices": ""}
     assert judge([{"release": "one", "outcome": "live"}, {"release": "two", "outcome": "live"}])["obstacle"] == ""
 
 
@@ -52,16 +55,19 @@ def test_a_run_that_failed_may_have_migrated() -> None:
 
 def test_the_choices_open_it() -> None:
     assert judge(CONTRACTED, "force")["obstacle"] == ""
-    assert judge(CONTRACTED, "downgrade") == {"obstacle": "", "downgrade_to": "0001", "changes": 2}
+    back = judge(CONTRACTED, "downgrade")
+    assert (back["obstacle"], back["downgrade_to"], back["changes"]) == ("", "0001", 2)
+    assert judge(EXPANDED, "downgrade")["downgrade_to"] == "0001"
+    assert judge([FIRST], "downgrade")["downgrade_to"] == ""
 
 
 def test_a_command_takes_nothing_back() -> None:
-    assert "Nothing is known of how to take it back" in judge(CONTRACTED, "downgrade", "command")["obstacle"]
+    assert "Nothing is known of how to take the schema back" in judge(CONTRACTED, "downgrade", "command")["obstacle"]
 
 
 def test_a_release_that_ran_on_the_schema_already_may_run_on_it_again() -> None:
     ledger = [*CONTRACTED, entry("one", "none", "rolled back"), entry("three", "expand")]
-    assert judge(ledger) == {"obstacle": "", "downgrade_to": "", "changes": 1}
+    assert (judge(ledger)["obstacle"], judge(ledger)["changes"]) == ("", 1)
 
 
 def test_the_host_that_knows_most_is_believed() -> None:
