@@ -308,7 +308,7 @@ from urllib.parse import quote, unquote
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._migrate import AFTERMATH_SECONDS, Migration, Wish
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_session import Session
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_tool import Service, Tool
@@ -426,13 +426,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except StackError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    module.exit_json(**result)
+    conclude(module, run)
 
 
 if __name__ == "__main__":

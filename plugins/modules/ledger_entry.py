@@ -44,10 +44,18 @@ RETURN = r"""
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, append_to_ledger
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    if not module.check_mode:
+        append_to_ledger(Layout(module.params["name"], Path("/")), module.params["entry"])
+    return {"changed": True}
 
 
 def main() -> None:
@@ -55,12 +63,7 @@ def main() -> None:
         argument_spec={"name": {"type": "str", "required": True}, "entry": {"type": "dict", "required": True}},
         supports_check_mode=True,
     )
-    if not module.check_mode:
-        try:
-            append_to_ledger(Layout(module.params["name"], Path("/")), module.params["entry"])
-        except OSError as error:
-            module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(changed=True)
+    conclude(module, run)
 
 
 if __name__ == "__main__":
