@@ -11,12 +11,16 @@ import subprocess
 import sys
 from typing import Any
 
+from ansible_collections.slipway.stack.plugins.module_utils._command import run_bounded
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_trouble import Trouble
+
+# Whoever started this process ends it before.
+_AT_MOST_S = 7 * 86_400
 
 
 def shell(command: str) -> str:
     """Returns what the command prints."""
-    done = subprocess.run(["/bin/sh", "-c", command], stdout=subprocess.PIPE, text=True, check=False)
+    done = run_bounded(["/bin/sh", "-c", command], timeout=_AT_MOST_S, stdout=subprocess.PIPE, text=True)
     sys.stderr.write(done.stdout)
     if done.returncode != 0:
         raise Trouble("command", f"`{command}` failed with exit status {done.returncode}")

@@ -37,7 +37,7 @@ _PASSING = re.compile(
 _REASONS = (
     (
         r'(?:password|Peer|Ident) authentication failed for user "(.+?)"',
-        "the database refuses user {0}: set the password that the role has there (app_database_password, or the URL's)",
+        "the database refuses user {0}: set the password that the role has there, or let slipway.stack.site make the role",
     ),
     (r'role "(.+?)" does not exist', "the database has no role {0}: create it, or name the one that is there"),
     (

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils import (
+    _command,
     _migrate_agent,
     _migrate_alembic,
     _migrate_command,
@@ -34,6 +35,7 @@ _SYSTEM_PYTHON = "/usr/bin/python3"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _STOP_SECONDS = 30
 _AGENTS: tuple[ModuleType, ...] = (
+    _command,
     _migrate_agent,
     _migrate_alembic,
     _migrate_command,

@@ -41,6 +41,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+entry:
+  description: What was noted, but for the time.
+  returned: success
+  type: dict
+  sample: {outcome: contracted, release: 3f2a9c51d07e}
 """
 
 from pathlib import Path
@@ -55,7 +60,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._release import Layo
 def run(module: AnsibleModule) -> dict[str, Any]:
     if not module.check_mode:
         append_to_ledger(Layout(module.params["name"], Path("/")), module.params["entry"])
-    return {"changed": True}
+    return {"changed": True, "entry": module.params["entry"]}
 
 
 def main() -> None:
