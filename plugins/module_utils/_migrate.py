@@ -41,6 +41,8 @@ class Wish:
     mark: str
     # Where the tool has no name for a revision, it is called by what the schema looks like.
     named_by_schema: bool
+    # What the schema was when an application began to migrate it itself.
+    since: Schema
     check_mode: bool
 
 
@@ -71,8 +73,10 @@ class Migration:
         steps = logic.read_steps(found["steps"], self._wish.contract)
         chosen = logic.in_phase(steps, self._wish.phase)
         before = self._name(found["before"], schema)
+        if self._wish.state == "current":
+            return {**self._result(steps, chosen, before, before), **self._told_of(schema or {})}
         self._judge(chosen, found["before"], schema)
-        if self._wish.state == "current" or self._wish.check_mode or not chosen:
+        if self._wish.check_mode or not chosen:
             if not self._wish.check_mode:
                 self._tell_invalid_indexes()
             return self._result(steps, chosen, before, before)
@@ -85,6 +89,14 @@ class Migration:
         result = self._result(steps, chosen, before, now)
         kind = self._kind(chosen, broken) if result["changed"] else "none"
         return {**result, "kind": kind, "breaking": broken, "output": output}
+
+    def _told_of(self, schema: Schema) -> dict[str, Any]:
+        """What an application has done to its schema since."""
+        if not self._wish.since or self._wish.since == schema:
+            return {"schema": schema}
+        broken = broken_promises(self._wish.since, schema)
+        kind = logic.CONTRACT if broken else logic.EXPAND
+        return {"schema": schema, "before": fingerprint(self._wish.since), "kind": kind, "breaking": broken}
 
     def _schema(self) -> Schema | None:
         return self._session.read_schema() if self._session else None

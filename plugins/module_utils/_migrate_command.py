@@ -24,7 +24,7 @@ def shell(command: str) -> str:
     sys.stderr.write(done.stdout)
     if done.returncode != 0:
         raise Trouble("command", f"`{command}` failed with exit status {done.returncode}")
-    return done.stdout
+    return str(done.stdout)
 
 
 def revision(command: str) -> list[str]:

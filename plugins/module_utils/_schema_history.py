@@ -14,6 +14,8 @@ Entry = Mapping[str, Any]
 _ENDED_WELL = ("live", "rolled back")
 # What an older release isn't troubled by.
 _HARMLESS = ("", "none", "expand")
+# What knows only the way forward.
+_ONE_WAY = ("", "command", "itself")
 
 
 def changes_since(ledger: Sequence[Entry], release: str) -> list[Entry]:
@@ -32,7 +34,7 @@ def verdict(ledgers: Iterable[Sequence[Entry]], release: str, version: str, choi
     harmful = [entry for entry in found if entry.get("database_kind") not in _HARMLESS]
     # Where nothing was taken away, a release may still refuse what it doesn't know.
     first = (harmful or found or [{}])[0]
-    back_to = str(first.get("database_before") or "") if tool not in ("", "command") else ""
+    back_to = str(first.get("database_before") or "") if tool not in _ONE_WAY else ""
     choices = _choices(back_to) if found else ""
     answer = {"obstacle": "", "downgrade_to": "", "changes": len(found), "choices": choices}
     if choice == "downgrade" and back_to:

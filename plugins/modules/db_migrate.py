@@ -136,6 +136,12 @@ options:
     description: For how many seconds the whole migration may run before it is ended.
     type: float
     default: 1800
+  since:
+    description:
+      - The C(schema) that an earlier call with O(state=current) returned. With O(state=current), the result tells what an
+        application that migrates itself has done to it since.
+    type: dict
+    default: {}
   observe:
     description:
       - Whether to watch the locks that it takes and to count rows, for a copy of the database that nobody else uses. A lock that
@@ -252,6 +258,11 @@ findings:
       serious: true
       breaking: true
       accepted: ""
+schema:
+  description: For each table its columns, each with its type, whether it must be given, and whether the database gives it.
+  returned: O(state=current)
+  type: dict
+  sample: {items: {name: [text, true, false]}}
 locks:
   description: The strongest lock on each table, what it keeps others from, and for how long it was held.
   returned: O(observe=true)
@@ -350,7 +361,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     parameters = module.params
     name, url = parameters["name"], parameters["database_url"]
     hide_password(module, url)
-    if parameters["tool"] == "command" and not parameters["command"]:
+    if parameters["tool"] == "command" and not parameters["command"] and parameters["state"] != "current":
         raise StackError("command is empty: set it to what migrates, or tool to something else.")
     mark = f"slipway-migration {name}"
     service = Service(
@@ -377,6 +388,10 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         own_login=parameters["own_login"],
         mark=mark,
         named_by_schema=parameters["tool"] == "command",
+        since={
+            table: {column: tuple(facts) for column, facts in columns.items()}
+            for table, columns in parameters["since"].items()
+        },
         check_mode=module.check_mode,
     )
     session = Session(url, parameters["wait"]) if url.startswith("postgres") else None
@@ -418,6 +433,7 @@ def main() -> None:
             "lock_wait": {"type": "float", "default": 300},
             "retries": {"type": "int", "default": 4},
             "timeout": {"type": "float", "default": 1800},
+            "since": {"type": "dict", "default": {}},
             "observe": {"type": "bool", "default": False},
             "path": {"type": "list", "elements": "path", "default": []},
             "environment_files": {"type": "list", "elements": "path", "default": []},

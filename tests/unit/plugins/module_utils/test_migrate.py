@@ -90,7 +90,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def migrate(tool: Tool, session: Session | None = None, **wishes: Any) -> dict[str, Any]:
     wish = {"application": "shop", "state": "head", "phase": "all", "contract": [], "lint": "off", "retries": 3}
-    more = {"squawk_version": "0", "lock_wait": 1, "own_login": True, "mark": "m", "check_mode": False}
+    more = {"squawk_version": "0", "lock_wait": 1, "own_login": True, "mark": "m", "check_mode": False, "since": {}}
     asked = Wish(**{**wish, **more, "named_by_schema": False, **wishes})  # type: ignore[arg-type]
     return Migration(asked, tool, tool, session, lambda _text: None).run()  # type: ignore[arg-type]
 
@@ -205,3 +205,14 @@ def test_a_command_without_revisions_is_judged_by_the_schema() -> None:
     tool.plan = lambda _state: {**plan, "before": []}  # type: ignore[method-assign]
     moved = migrate(tool, session, named_by_schema=True)
     assert (moved["changed"], moved["kind"]) == (True, "expand")
+
+
+def test_what_an_application_did_itself_is_seen() -> None:
+    tool = Tool(at=1)
+    session = Session(tool, {"items": NAME}, {"items": {**NAME, "note": ("text", False, False)}})
+    told = migrate(tool, session, state="current", named_by_schema=True, since={"items": NAME})
+    assert (told["changed"], told["kind"], told["before"] == told["after"]) == (False, "expand", False)
+    same = migrate(tool, session, state="current", named_by_schema=True, since=told["schema"])
+    assert (same["kind"], same["before"] == same["after"]) == ("none", True)
+    less = migrate(tool, session, state="current", since={**told["schema"], "jobs": NAME})
+    assert (less["kind"], less["breaking"]) == ("contract", ["jobs is gone"])
