@@ -82,3 +82,13 @@ def libpq_parameters(url: str) -> dict[str, t.Any]:
     found = {"host": parts["host"], "port": parts["port"], "user": parts["user"], "password": parts["password"]}
     asked = {name: value for name, value in parts["query"].items() if _LIBPQ.fullmatch(name)}
     return {name: value for name, value in {**found, "dbname": parts["name"], **asked}.items() if value}
+
+
+def libpq_environment(url: str) -> dict[str, str]:
+    """Return the variables by which libpq and its programs reach what a driver's URL names. Raises ValueError."""
+    found = {"port": 5432, **libpq_parameters(url)}
+    found["database"] = found.pop("dbname", "")
+    # asyncpg's word for it.
+    if found.get("sslmode") == "true":
+        found["sslmode"] = "require"
+    return {f"PG{name.replace('_', '').upper()}": str(value) for name, value in found.items() if value}

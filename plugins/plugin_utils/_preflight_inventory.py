@@ -17,6 +17,8 @@ WIRING = os.path.join(ROOT, "playbooks", "group_vars", "all", "wiring.yml")
 # A group is named after the role that its hosts get; the last two come along with any of them.
 GROUPS = ("app", "nginx", "postgres", "redis")
 EVERYWHERE = ("ufw", "logrotate")
+# On the first host of the application, where the inventory wants it.
+BACKUP = "backup"
 
 
 def _load(path: str) -> dict[str, t.Any]:
@@ -54,7 +56,7 @@ class Inventory:
         self._hostvars = variables["hostvars"]
         self._templar = templar
         self.groups = {group: list(variables["groups"].get(group, [])) for group in GROUPS}
-        self.options = {role: _role_options(role) for role in (*GROUPS, *EVERYWHERE)}
+        self.options = {role: _role_options(role) for role in (*GROUPS, *EVERYWHERE, BACKUP)}
         self.known = {name: option for options in self.options.values() for name, option in options.items()}
         self._owner = {name: role for role, options in self.options.items() for name in options}
         self._defaults = {role: _defaults(role, loader) for role in self.options}
@@ -67,7 +69,16 @@ class Inventory:
 
     def roles_of(self, host: str) -> list[str]:
         """The roles that a host gets."""
-        return [role for role in GROUPS if host in self.groups[role]] + list(EVERYWHERE)
+        roles = [role for role in GROUPS if host in self.groups[role]] + list(EVERYWHERE)
+        return [*roles, BACKUP] if host == self.backup_host else roles
+
+    @property
+    def backup_host(self) -> str:
+        """The host that makes the backups; empty where none are wanted."""
+        for host in self.groups["app"][:1]:
+            if {"backup_passphrase", "backup_repositories"} & self.defined(host):
+                return str(host)
+        return ""
 
     def defined(self, host: str) -> set[str]:
         """The names of the variables that the inventory or the wiring gives a host."""

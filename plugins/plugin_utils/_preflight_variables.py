@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 
 from ansible_collections.slipway.stack.plugins.module_utils._processes import connection_demand, plan
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_backup import backup_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_certificate import certificate_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
@@ -54,6 +55,8 @@ def judge_variables(inventory: Inventory, report: Report, playbooks: t.Iterable[
     _judge_secrets(inventory, report, app)
     _judge_processes(inventory, report, app)
     _judge_storage(inventory, report, app)
+    if inventory.backup_host:
+        _judge_backup(inventory, report, inventory.backup_host)
     if inventory.groups["nginx"]:
         _judge_static(inventory, report, app)
         _judge_certificate(inventory, report, inventory.groups["nginx"][0])
@@ -177,6 +180,12 @@ def _judge_static(inventory: Inventory, report: Report, app: str) -> None:
             "routes of the release."
         )
     for problem in static_problems(inventory.value(app, "app_static") or [], routes[0]):
+        report.problem(problem)
+
+
+def _judge_backup(inventory: Inventory, report: Report, host: str) -> None:
+    repositories = inventory.value(host, "backup_repositories") or []
+    for problem in backup_problems(str(inventory.value(host, "backup_passphrase") or ""), repositories):
         report.problem(problem)
 
 

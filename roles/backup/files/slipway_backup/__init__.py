@@ -1,0 +1,1 @@
+"""Backups of one application, on its host: database and files of one moment, encrypted, and restored on a schedule."""

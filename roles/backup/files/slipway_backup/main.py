@@ -1,0 +1,224 @@
+"""backup CONFIGURATION COMMAND: what timers, playbooks and people call. Results are JSON on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import backup, database, facts, prove, restore, runs
+from .alarm import raise_alarm
+from .commands import Failure
+from .settings import Settings, load
+from .status import Record, interrupted
+
+Result = dict[str, Any]
+# Seconds that a playbook waits for a run that a timer has begun.
+PATIENCE = 3600.0
+
+
+@contextlib.contextmanager
+def locked(settings: Settings, patience: float) -> Iterator[None]:
+    """One job at a time. Who is killed has given it back."""
+    with (settings.work / "lock").open("a+", encoding="utf-8") as lock:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                lock.seek(0)
+                if time.monotonic() > deadline:
+                    raise Failure(f"another job of {settings.name} runs already: {lock.read().strip()}") from None
+                time.sleep(1)
+        lock.truncate(0)
+        lock.write(f"{' '.join(sys.argv[2:])}, process {os.getpid()}")
+        lock.flush()
+        yield
+
+
+def persist(settings: Settings, record: Record, job: str, work: Callable[[], Result], attempts: int) -> Result:
+    """Try until it succeeds, but only so often, then be loud."""
+    record.begin(job)
+    for attempt in range(1, attempts + 1):
+        try:
+            result = work()
+        except (Failure, OSError, ValueError, KeyError) as error:
+            failure = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+        else:
+            record.succeed(job, result)
+            return result
+        if attempt < attempts:
+            print(f"<4>the {job}'s attempt {attempt} of {attempts} failed: {failure}", file=sys.stderr, flush=True)
+            time.sleep(settings.pause)
+    record.fail(job, failure)
+    raise_alarm(settings, job, failure)
+    raise Failure(failure)
+
+
+def listed(settings: Settings, origin: str) -> Result:
+    made = runs.whole(runs.group(backup.repository_named(settings, origin).snapshots()))
+    return {"runs": [{"run": run.id, "kind": run.kind, "time": run.time.timestamp()} for run in made]}
+
+
+def report(settings: Settings, record: Record) -> Result:
+    status = record.read()
+    for entry in status.values():
+        if interrupted(entry):
+            entry |= {"state": "failed", "error": "the host went down before it had ended"}
+    places = []
+    for repository in backup.repositories(settings):
+        place: Result = {"name": repository.place.name}
+        try:
+            made = runs.whole(runs.group(repository.snapshots()))
+            newest = {"newest": made[-1].id, "time": made[-1].time.timestamp()} if made else {}
+            place |= {"kept": len(made), "bytes": repository.size()} | newest
+        except Failure as failure:
+            place["error"] = str(failure)
+        places.append(place)
+    return {"name": settings.name, "jobs": status, "repositories": places}
+
+
+def chosen(settings: Settings, options: argparse.Namespace) -> tuple[Any, runs.Run, Result]:
+    repository = backup.repository_named(settings, options.origin)
+    run = runs.choose(runs.group(repository.snapshots()), options.run)
+    return repository, run, restore.manifest_of(repository, run)
+
+
+def plan(settings: Settings, options: argparse.Namespace) -> Result:
+    """What a restore would do, judged before it does anything."""
+    _repository, run, manifest = chosen(settings, options)
+    recorded = manifest.get("database", {})
+    if recorded:
+        with database.asking(settings.database) as session:
+            server = session.info.server_version
+            missing = set(recorded["roles"]) - {
+                name for (name,) in facts.rows_of(session, "SELECT rolname FROM pg_roles")
+            }
+        if server // 10000 < recorded["server"] // 10000:
+            raise Failure(
+                f"the backup is of PostgreSQL {recorded['server'] // 10000}, and the server is {server // 10000}: restore it "
+                "into the same version or a newer one"
+            )
+        if missing:
+            raise Failure(
+                f"the backup names users that the server doesn't have: create {', '.join(sorted(missing))} first"
+            )
+        database.program("pg_restore", max(server, recorded["server"]))
+        restore.check_room(settings.work, recorded["dump_bytes"])
+    paths = [path for path in manifest.get("files", {}).get("paths", []) if path in settings.shared_paths]
+    return {
+        "run": run.id,
+        "kind": run.kind,
+        "time": manifest["time"],
+        "extensions": [name for name in recorded.get("extensions", []) if name != "plpgsql"],
+        "dump_bytes": recorded.get("dump_bytes", 0),
+        "tables": len(recorded.get("tables", {})),
+        "encoding": recorded.get("encoding", ""),
+        "collate": recorded.get("collate", ""),
+        "paths": paths,
+    }
+
+
+def load_database(settings: Settings, options: argparse.Namespace) -> Result:
+    target = settings.database | {"PGDATABASE": options.database}
+    began = time.monotonic()
+    if options.file:
+        restore.load_file(Path(options.file), target, settings.test_jobs)
+        return {"seconds": round(time.monotonic() - began, 2)}
+    repository, run, manifest = chosen(settings, options)
+    recorded = manifest["database"]
+    with restore.fetched(repository, run, recorded["dump_bytes"], settings.work) as dump:
+        restore.load(dump, recorded["server"], target, settings.test_jobs)
+    restore.compare(recorded, target)
+    return {"run": run.id, "seconds": round(time.monotonic() - began, 2)}
+
+
+def bring_files(settings: Settings, options: argparse.Namespace) -> Result:
+    repository, run, manifest = chosen(settings, options)
+    paths = [path for path in manifest.get("files", {}).get("paths", []) if path in settings.shared_paths]
+    return {"paths": restore.restore_files(repository, run, paths, options.suffix)}
+
+
+def ended(settings: Settings, record: Record, job: str) -> Result:
+    """systemd's last word: a run that was killed couldn't say that it failed."""
+    how = os.environ.get("SERVICE_RESULT", "success")
+    if how != "success" and record.read().get(job, {}).get("state") == "running":
+        error = f"it was ended from outside ({how})"
+        record.fail(job, error)
+        raise_alarm(settings, job, error)
+    return {}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="backup", description=__doc__)
+    parser.add_argument("configuration", type=Path)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("init", "prune", "report"):
+        commands.add_parser(name)
+    made = commands.add_parser("backup")
+    made.add_argument("--kind", default="manual")
+    made.add_argument("--once", action="store_true")
+    for name in ("test", "plan", "load", "files", "list"):
+        command = commands.add_parser(name)
+        command.add_argument("--run", default="")
+        command.add_argument("--from", default="", dest="origin")
+        command.add_argument("--database", default="")
+        command.add_argument("--file", default="")
+        command.add_argument("--suffix", default="")
+    swap = commands.add_parser("swap-files")
+    swap.add_argument("--suffix", required=True)
+    swap.add_argument("paths", nargs="*")
+    commands.add_parser("ended").add_argument("job")
+    return parser.parse_args()
+
+
+def perform(settings: Settings, options: argparse.Namespace) -> Result:
+    record = Record(settings.name, settings.work, settings.metrics)
+    attempts = 1 if getattr(options, "once", False) else settings.attempts
+    looks: dict[str, Callable[[], Result]] = {
+        "report": lambda: report(settings, record),
+        "list": lambda: listed(settings, options.origin),
+        "ended": lambda: ended(settings, record, options.job),
+    }
+    acts: dict[str, Callable[[], Result]] = {
+        "init": lambda: {"created": backup.create_missing(settings)},
+        "plan": lambda: plan(settings, options),
+        "load": lambda: load_database(settings, options),
+        "files": lambda: bring_files(settings, options),
+        "swap-files": lambda: {"kept": restore.swap_files(options.paths, options.suffix)},
+        "backup": lambda: persist(settings, record, "backup", lambda: backup.back_up(settings, options.kind), attempts),
+        "prune": lambda: persist(settings, record, "prune", lambda: backup.prune(settings), attempts),
+        "test": lambda: persist(
+            settings, record, "test", lambda: prove.prove(settings, options.run, options.origin), 1
+        ),
+    }
+    if options.command in looks:
+        return looks[options.command]()
+    with locked(settings, PATIENCE):
+        return acts[options.command]()
+
+
+def give_up(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    # Whatever was begun is ended on the way out.
+    signal.signal(signal.SIGTERM, give_up)
+    options = arguments()
+    settings = load(options.configuration)
+    os.umask(0o077)
+    try:
+        result = perform(settings, options)
+    except Failure as failure:
+        sys.exit(f"<3>{failure}" if "INVOCATION_ID" in os.environ else str(failure))
+    print(json.dumps(result))

@@ -1,0 +1,181 @@
+"""Put a dump into a database, and files back in their place."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from psycopg2.extensions import connection, quote_ident
+
+from . import facts, runs
+from .backup import MANIFEST
+from .commands import Failure, environment, run, started, text_of
+from .database import DUMP, asking, entries, program
+from .repository import Repository
+from .runs import Run
+
+# What a database needs beside its dump: indexes are built, and nothing may fill the disk to its last byte.
+ROOM = 1.2
+SPARE = 256 << 20
+CUSTOM = b"PGDMP"
+# Only a superuser may say these, who has made the extensions already.
+OF_EXTENSIONS = r" EXTENSION - | COMMENT - EXTENSION "
+SUPERUSERS = re.compile(rb"(COMMENT ON EXTENSION |ALTER [A-Z ]+ .* OWNER TO |CREATE SCHEMA public;)")
+
+
+def manifest_of(repository: Repository, run: Run) -> dict[str, Any]:
+    with tempfile.TemporaryFile() as file:
+        repository.fetch(run.parts[runs.MANIFEST], MANIFEST, file)
+        file.seek(0)
+        return dict(json.load(file))
+
+
+def check_room(folder: Path, needed: float) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE:
+        raise Failure(f"{folder} has {free >> 20} MB free, and {int(needed + SPARE) >> 20} MB are needed")
+
+
+@contextmanager
+def fetched(repository: Repository, run: Run, size: int, folder: Path) -> Iterator[Path]:
+    """The dump in a file, without which pg_restore can't use more than one job."""
+    check_room(folder, size)
+    with tempfile.NamedTemporaryFile(prefix="dump-", dir=folder) as file:
+        repository.fetch(run.parts["database"], DUMP, file)
+        found = os.fstat(file.fileno()).st_size
+        if found != size:
+            raise Failure(f"the dump has {found} bytes instead of {size}: it isn't whole")
+        yield Path(file.name)
+
+
+def load(dump: Path, server: int, access: dict[str, str], jobs: int) -> None:
+    """Restore a dump in pg_dump's custom format; access may be a superuser's or an ordinary owner's."""
+    with asking(access) as session:
+        mighty = facts.rows_of(session, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")[0][0]
+        check_empty(session)
+    env = environment(**access)
+    command = [program("pg_restore", server), "--exit-on-error", f"--jobs={jobs}", f"--dbname={access['PGDATABASE']}"]
+    with tempfile.NamedTemporaryFile("w", prefix="list-") as wanted:
+        if not mighty:
+            wanted.write(entries(run([command[0], "--list", str(dump)], env), OF_EXTENSIONS))
+            wanted.flush()
+            command += ["--no-owner", f"--use-list={wanted.name}"]
+        run([*command, str(dump)], env)
+    analyze(access)
+
+
+def check_empty(session: connection) -> None:
+    there = facts.tables(session)
+    if there:
+        raise Failure(
+            f"the database {session.info.dbname} holds {len(there)} tables already: restore into an empty one"
+        )
+
+
+def analyze(access: dict[str, str]) -> None:
+    """Without it the first queries would be planned for empty tables."""
+    with asking(access) as session:
+        session.autocommit = True
+        facts.rows_of(session, "SET statement_timeout = 0; ANALYZE; SELECT 1")
+
+
+def load_file(dump: Path, access: dict[str, str], jobs: int) -> None:
+    """Import somebody's own dump: custom format, or plain SQL, gzipped or not."""
+    with asking(access) as session:
+        server = session.info.server_version
+        check_empty(session)
+    with dump.open("rb") as file:
+        start = file.read(len(CUSTOM))
+    if start == CUSTOM:
+        load(dump, server, access, jobs)
+        return
+    command = [program("psql", server), "-X", "-q", "--set=ON_ERROR_STOP=1", "--single-transaction"]
+    with (
+        _opened(dump, start) as source,
+        open(os.devnull, "wb") as nowhere,
+        started(command, environment(**access), stdin=-1, stdout=nowhere) as (psql, said),
+    ):
+        _feed(source, psql.stdin)
+        if psql.wait() != 0:
+            raise Failure(f"{dump.name} can't be imported: {text_of(said).strip().partition(chr(10))[0]}")
+    analyze(access)
+
+
+def _opened(dump: Path, start: bytes) -> IO[bytes]:
+    return gzip.open(dump) if start.startswith(b"\x1f\x8b") else dump.open("rb")  # type: ignore[return-value]
+
+
+def _feed(source: Iterable[bytes], sink: IO[bytes] | None) -> None:
+    if sink is None:
+        raise RuntimeError("psql was started without a pipe")
+    try:
+        for line in importable(source):
+            sink.write(line)
+        sink.close()
+    except BrokenPipeError:
+        pass  # psql says why
+
+
+def importable(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a plain dump that an ordinary owner may run: not those about owners and extensions' comments."""
+    in_data = False
+    for line in lines:
+        if in_data:
+            in_data = line.rstrip(b"\r\n") != b"\\."
+        elif SUPERUSERS.match(line):
+            continue
+        else:
+            in_data = line.startswith(b"COPY ") and line.rstrip().endswith(b"FROM stdin;")
+        yield line
+
+
+def compare(recorded: dict[str, Any], access: dict[str, str]) -> None:
+    with asking(access) as session:
+        facts.prepare(session)
+        problems = facts.differences(recorded, session)
+    if problems:
+        raise Failure(f"what was restored isn't what was dumped: {'; '.join(problems[:5])}")
+
+
+def make_roles(session: connection, roles: Iterable[str]) -> None:
+    """The owners that the dump names."""
+    with session.cursor() as cursor:
+        for role in roles:
+            cursor.execute(f"CREATE ROLE {quote_ident(role, session)} SUPERUSER LOGIN")
+
+
+def restore_files(repository: Repository, run: Run, paths: list[str], suffix: str) -> list[str]:
+    """Bring each directory back beside what is there now; swap_files puts it in its place."""
+    beside = []
+    for path in map(Path, paths):
+        target = path.with_name(f".{path.name}.{suffix}")
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True, mode=0o700)
+        repository.restore(run.parts["files"], [str(path)], target)
+        if (target / path.relative_to("/")).exists():
+            beside.append(str(path))
+        else:
+            shutil.rmtree(target)
+    return beside
+
+
+def swap_files(paths: list[str], suffix: str) -> list[str]:
+    """Put what lies beside in place; what was there keeps lying beside, under the name that is returned."""
+    kept = []
+    for path in map(Path, paths):
+        target = path.with_name(f".{path.name}.{suffix}")
+        if path.exists():
+            before = path.with_name(f".{path.name}.before-{suffix}")
+            path.rename(before)
+            kept.append(str(before))
+        (target / path.relative_to("/")).rename(path)
+        shutil.rmtree(target)
+    return kept
