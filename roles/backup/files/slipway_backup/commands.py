@@ -62,14 +62,16 @@ def text_of(said: IO[bytes]) -> str:
     return said.read().decode(errors="replace")
 
 
-def splice(source: IO[bytes], sink: IO[bytes]) -> int:
-    """Move everything from one pipe to another, past this process; return the bytes."""
+def splice(source: IO[bytes], sink: IO[bytes]) -> tuple[int, bool]:
+    """Move what comes from one pipe to another, past this process; return the bytes, and whether they were all taken."""
     for pipe in (source, sink):
         # Who has used up the share of pipes that a user may have keeps small ones.
         with contextlib.suppress(PermissionError):
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     total = 0
-    with contextlib.suppress(BrokenPipeError):
+    try:
         while moved := os.splice(source.fileno(), sink.fileno(), PIPE_BYTES):
             total += moved
-    return total
+    except BrokenPipeError:
+        return total, False
+    return total, True

@@ -19,6 +19,7 @@ from .alarm import raise_alarm
 from .commands import Failure
 from .settings import Settings, load
 from .status import Record, interrupted
+from .table import table
 
 Result = dict[str, Any]
 # Seconds that a playbook waits for a run that a timer has begun.
@@ -162,8 +163,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="backup", description=__doc__)
     parser.add_argument("configuration", type=Path)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("init", "prune", "report"):
+    for name in ("init", "prune"):
         commands.add_parser(name)
+    commands.add_parser("report").add_argument("--table", action="store_true")
     made = commands.add_parser("backup")
     made.add_argument("--kind", default="manual")
     made.add_argument("--once", action="store_true")
@@ -174,9 +176,10 @@ def arguments() -> argparse.Namespace:
         command.add_argument("--database", default="")
         command.add_argument("--file", default="")
         command.add_argument("--suffix", default="")
-    swap = commands.add_parser("swap-files")
-    swap.add_argument("--suffix", required=True)
-    swap.add_argument("paths", nargs="*")
+    for name in ("swap-files", "swap-files-back"):
+        swap = commands.add_parser(name)
+        swap.add_argument("--suffix", required=True)
+        swap.add_argument("paths", nargs="*")
     commands.add_parser("ended").add_argument("job")
     return parser.parse_args()
 
@@ -195,6 +198,7 @@ def perform(settings: Settings, options: argparse.Namespace) -> Result:
         "load": lambda: load_database(settings, options),
         "files": lambda: bring_files(settings, options),
         "swap-files": lambda: {"kept": restore.swap_files(options.paths, options.suffix)},
+        "swap-files-back": lambda: {"kept": restore.swap_back(options.paths, options.suffix)},
         "backup": lambda: persist(settings, record, "backup", lambda: backup.back_up(settings, options.kind), attempts),
         "prune": lambda: persist(settings, record, "prune", lambda: backup.prune(settings), attempts),
         "test": lambda: persist(
@@ -221,4 +225,4 @@ def main() -> None:
         result = perform(settings, options)
     except Failure as failure:
         sys.exit(f"<3>{failure}" if "INVOCATION_ID" in os.environ else str(failure))
-    print(json.dumps(result))
+    print(table(result) if getattr(options, "table", False) else json.dumps(result))

@@ -84,8 +84,8 @@ class Repository:
             started(command, env, stdout=pipe) as (producer, producer_said),
             started(backup, self._environment, stdin=pipe, stdout=pipe) as (restic, restic_said),
         ):
-            moved = splice(_pipe(producer.stdout), _pipe(restic.stdin))
-            if restic.poll() is None:
+            moved, taken = splice(_pipe(producer.stdout), _pipe(restic.stdin))
+            if taken:
                 if producer.wait() != 0:
                     restic.kill()
                     raise failure_of(command, producer.returncode, text_of(producer_said))

@@ -179,3 +179,14 @@ def swap_files(paths: list[str], suffix: str) -> list[str]:
         (target / path.relative_to("/")).rename(path)
         shutil.rmtree(target)
     return kept
+
+
+def swap_back(paths: list[str], suffix: str) -> list[str]:
+    """Undo swap_files: what was there is there again, and what was restored is gone."""
+    for path in map(Path, paths):
+        before = path.with_name(f".{path.name}.before-{suffix}")
+        if before.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            before.rename(path)
+        shutil.rmtree(path.with_name(f".{path.name}.{suffix}"), ignore_errors=True)
+    return []

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from ansible_collections.slipway.stack.plugins.module_utils._urls import database_url, redis_url
+from ansible_collections.slipway.stack.plugins.module_utils._urls import database_url, libpq_environment, redis_url
 
 PARTS = {
     "host": "10.0.0.5",
@@ -63,3 +63,38 @@ def test_ipv6_hosts_are_bracketed() -> None:
 
 def test_a_redis_password_is_encoded() -> None:
     assert redis_url("h", 6380, "a/b", 1) == "redis://:a%2Fb@h:6380/1"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql+asyncpg://shop:p%40s%3As@10.0.0.5:5433/shop?ssl=require&pool=5",
+            {
+                "PGHOST": "10.0.0.5",
+                "PGPORT": "5433",
+                "PGUSER": "shop",
+                "PGPASSWORD": "p@s:s",
+                "PGDATABASE": "shop",
+                "PGSSLMODE": "require",
+            },
+        ),
+        (
+            "postgresql://shop@db/shop?sslmode=verify-full&sslrootcert=/ca.pem",
+            {
+                "PGHOST": "db",
+                "PGPORT": "5432",
+                "PGUSER": "shop",
+                "PGDATABASE": "shop",
+                "PGSSLMODE": "verify-full",
+                "PGSSLROOTCERT": "/ca.pem",
+            },
+        ),
+        (
+            "postgresql://u@db/d?ssl=true",
+            {"PGHOST": "db", "PGPORT": "5432", "PGUSER": "u", "PGDATABASE": "d", "PGSSLMODE": "require"},
+        ),
+    ],
+)
+def test_libpq_reaches_what_the_driver_does(url, expected):
+    assert libpq_environment(url) == expected

@@ -1,0 +1,408 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A backup is whole or none, the policy and a restore see whole ones alone, and a failure is loud."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FILES = Path(__file__).parents[4] / "roles" / "backup" / "files"
+
+sys.path.insert(0, str(FILES))
+
+database, facts, main, restore, runs, status, backup_job, repository_module, settings_module, table_module = (
+    importlib.import_module(f"slipway_backup.{name}")
+    for name in ("database", "facts", "main", "restore", "runs", "status", "backup", "repository", "settings", "table")
+)
+back_up, prune, load, table = backup_job.back_up, backup_job.prune, settings_module.load, table_module.table
+Failure, Place = repository_module.Failure, settings_module.Place
+Repository, Snapshot, moment = repository_module.Repository, repository_module.Snapshot, repository_module.moment
+
+# Enough of restic: snapshots are lines of a file, and one is written when everything was read.
+RESTIC = """#!/usr/bin/python3
+import hashlib, json, os, sys
+folder = os.environ["RESTIC_REPOSITORY"]
+words = [word for word in sys.argv[1:] if word not in ("--no-cache", "--cleanup-cache")]
+index = folder + "/snapshots"
+log = open(os.path.dirname(folder) + "/calls", "a")
+log.write(json.dumps([os.path.basename(folder), *words]) + "\\n")
+if not os.path.isdir(folder):
+    sys.exit("Fatal: unable to open config file: stat: no such file or directory")
+if os.path.exists(folder + "/broken"):
+    sys.exit("Fatal: the disk is full")
+saved = [json.loads(line) for line in open(index)] if os.path.exists(index) else []
+def value(name):
+    return words[words.index(name) + 1]
+def save(entries):
+    with open(index, "w") as file:
+        file.writelines(json.dumps(entry) + "\\n" for entry in entries)
+if words[0] == "backup":
+    content = sys.stdin.buffer.read() if "--stdin" in words else "\\n".join(words[words.index("--") + 1:]).encode()
+    number = hashlib.sha256(content + value("--tag").encode()).hexdigest()
+    with open(folder + "/" + number, "wb") as file:
+        file.write(content)
+    save(saved + [{"id": number, "time": value("--time").replace(" ", "T") + ".123456789Z", "tags": value("--tag").split(",")}])
+    print(json.dumps({"snapshot_id": number, "data_added": 7, "total_bytes_processed": len(content), "total_files_processed": 1}))
+elif words[0] == "snapshots":
+    print(json.dumps(saved))
+elif words[0] == "copy":
+    there = [json.loads(line) for line in open(os.environ["RESTIC_FROM_REPOSITORY"] + "/snapshots")]
+    save(saved + [entry for entry in there if entry["id"] in words[1:]])
+elif words[0] == "forget" and "--dry-run" in words:
+    manifests = [entry for entry in saved if "part:manifest" in entry["tags"]]
+    print(json.dumps([{"keep": manifests[-1:], "remove": manifests[:-1] or None}]) if manifests else "")
+elif words[0] == "forget":
+    save([entry for entry in saved if entry["id"] not in words[1:]])
+elif words[0] == "stats":
+    print(json.dumps({"total_size": 42}))
+"""
+
+
+@pytest.fixture
+def settings_path(tmp_path: Path) -> Path:
+    """Two repositories and one directory of files; no database."""
+    tools = tmp_path / "tools"
+    for folder in (tools, tmp_path / "local", tmp_path / "offsite", tmp_path / "work", tmp_path / "uploads"):
+        folder.mkdir()
+    (tools / "restic").write_text(RESTIC)
+    (tools / "restic").chmod(0o755)
+    values = {
+        "name": "shop",
+        "repositories": [
+            {"name": "local", "url": str(tmp_path / "local")},
+            {"name": "offsite", "url": str(tmp_path / "offsite")},
+        ],
+        "passphrase_file": str(tmp_path / "passphrase"),
+        "database": {},
+        "paths": [str(tmp_path / "uploads")],
+        "excludes": [],
+        "redis": [],
+        "keep": {"daily": 30, "weekly": 0, "within": "2d"},
+        "check": {},
+        "test_jobs": 1,
+        "test_files": True,
+        "attempts": 2,
+        "pause": 0,
+        "alarm": {"command": f'echo "$BACKUP_JOB $BACKUP_ERROR" >>{tmp_path}/alarms'},
+        "tools": str(tools),
+        "work": str(tmp_path / "work"),
+        "metrics": str(tmp_path),
+    }
+    path = tmp_path / "backup.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
+@pytest.fixture
+def repository(settings_path: Path, tmp_path: Path) -> Any:
+    return Repository(Place("local", str(tmp_path / "local")), "shop", "/nowhere", tmp_path / "tools", tmp_path)
+
+
+@pytest.fixture
+def backup(settings_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """backup(WORD...): the program as timers call it."""
+
+    def call(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "slipway_backup", str(settings_path), *words]
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{FILES}:{':'.join(sys.path)}", **variables}
+        return subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+
+    return call
+
+
+def parts(tmp_path: Path, name: str = "local") -> list[str]:
+    index = tmp_path / name / "snapshots"
+    lines = index.read_text().splitlines() if index.exists() else []
+    return [tag.removeprefix("part:") for line in lines for tag in json.loads(line)["tags"] if tag.startswith("part:")]
+
+
+MARKS = ["--tag", "app:shop,run:1,part:database", "--host", "shop", "--time", "2026-11-20 03:00:00"]
+
+
+def test_what_a_program_prints_is_stored_whole(repository: Any, tmp_path: Path) -> None:
+    stored = repository.store_stream(["head", "-c", "3000000", "/dev/zero"], {"PATH": "/usr/bin"}, "dump", MARKS)
+    assert (stored["bytes"], stored["added"]) == (3000000, 7)
+    assert (tmp_path / "local" / stored["id"]).stat().st_size == 3000000
+
+
+def test_a_program_that_fails_leaves_no_snapshot(repository: Any, tmp_path: Path) -> None:
+    command = ["sh", "-c", "head -c 100000 /dev/zero; echo the server went away >&2; exit 3"]
+    with pytest.raises(Failure, match="sh ended with 3: the server went away"):
+        repository.store_stream(command, {"PATH": "/usr/bin"}, "dump", MARKS)
+    assert parts(tmp_path) == []
+
+
+def test_a_repository_that_fails_says_why_and_ends_the_program(repository: Any, tmp_path: Path) -> None:
+    (tmp_path / "local" / "broken").touch()
+    started = time.monotonic()
+    with pytest.raises(Failure, match="repository local: restic ended with 1: Fatal: the disk is full"):
+        repository.store_stream(["yes"], {"PATH": "/usr/bin"}, "dump", MARKS)
+    assert time.monotonic() - started < 10
+
+
+def test_the_manifest_is_stored_last_and_copied(backup: Any, tmp_path: Path) -> None:
+    made = backup("backup")
+    assert made.returncode == 0, made.stderr
+    assert parts(tmp_path) == ["files", "manifest"]
+    assert sorted(parts(tmp_path, "offsite")) == ["files", "manifest"]
+    assert json.loads(made.stdout)["copies"] == ["offsite"]
+    assert [run["run"] for run in json.loads(backup("list").stdout)["runs"]] == [json.loads(made.stdout)["run"]]
+
+
+def test_only_what_is_newer_is_copied(settings_path: Path, tmp_path: Path) -> None:
+    settings = load(settings_path)
+    back_up(settings, "scheduled")
+    (tmp_path / "calls").write_text("")
+    back_up(settings, "scheduled")
+    copied = [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
+    assert [len(words) - 2 for words in copied if words[1] == "copy"] == [1, 1]
+
+
+def test_a_run_that_broke_off_is_never_listed_and_goes_with_the_next(backup: Any, tmp_path: Path) -> None:
+    orphan = {
+        "id": "a" * 64,
+        "time": "2026-11-20T03:00:00Z",
+        "tags": ["app:shop", "run:0", "part:database", "kind:manual"],
+    }
+    (tmp_path / "local" / "snapshots").write_text(json.dumps(orphan) + "\n")
+    assert json.loads(backup("list").stdout)["runs"] == []
+    backup("backup")
+    assert parts(tmp_path) == ["files", "manifest"]
+
+
+def test_a_failure_is_tried_again_and_then_loud(backup: Any, tmp_path: Path) -> None:
+    (tmp_path / "local" / "broken").touch()
+    done = backup("backup")
+    assert done.returncode != 0
+    assert "attempt 1 of 2 failed" in done.stderr
+    assert "the disk is full" in done.stderr
+    assert (tmp_path / "alarms").read_text().startswith("backup repository local: restic ended with 1")
+    assert json.loads((tmp_path / "work" / "status.json").read_text())["backup"]["state"] == "failed"
+    assert (
+        'slipway_backup_failed{application="shop",job_name="backup"} 1'
+        in (tmp_path / "slipway_backup_shop.prom").read_text()
+    )
+    (tmp_path / "local" / "broken").unlink()
+    assert backup("backup").returncode == 0
+    assert json.loads((tmp_path / "work" / "status.json").read_text())["backup"]["state"] == "ok"
+
+
+def test_a_repository_that_is_away_is_not_made_anew(backup: Any, tmp_path: Path) -> None:
+    (tmp_path / "local").rmdir()
+    assert "no such file" in backup("backup", "--once").stderr
+    assert not (tmp_path / "local").exists()
+
+
+def test_a_directory_that_is_gone_is_no_empty_one(backup: Any, tmp_path: Path) -> None:
+    (tmp_path / "uploads").rmdir()
+    assert "uploads isn't there: is its file system mounted?" in backup("backup", "--once").stderr
+
+
+def test_who_was_killed_is_loud_too(backup: Any, settings_path: Path, tmp_path: Path) -> None:
+    settings = load(settings_path)
+    status.Record("shop", settings.work, None).begin("backup")
+    backup("ended", "backup", SERVICE_RESULT="signal")
+    assert (tmp_path / "alarms").read_text() == "backup it was ended from outside (signal)\n"
+    backup("ended", "backup", SERVICE_RESULT="signal")
+    assert len((tmp_path / "alarms").read_text().splitlines()) == 1
+
+
+def test_two_jobs_never_overlap(settings_path: Path) -> None:
+    settings = load(settings_path)
+    with (
+        main.locked(settings, 0),
+        pytest.raises(Failure, match="another job of shop runs already"),
+        main.locked(settings, 0),
+    ):
+        pass
+    with main.locked(settings, 0):
+        pass
+
+
+def test_the_policy_removes_whole_runs(settings_path: Path, tmp_path: Path) -> None:
+    settings = load(settings_path)
+    for _attempt in range(3):
+        back_up(settings, "scheduled")
+    assert prune(settings) == {"kept": 1, "repository_bytes": 42}
+    assert parts(tmp_path) == ["files", "manifest"]
+    assert parts(tmp_path, "offsite") == ["files", "manifest"]
+    policy = [line for line in (tmp_path / "calls").read_text().splitlines() if "--dry-run" in line]
+    assert '"--keep-daily=30", "--keep-within=2d"]' in policy[0]
+
+
+def test_nothing_is_removed_where_one_may_only_add(settings_path: Path, tmp_path: Path) -> None:
+    values = json.loads(settings_path.read_text())
+    values["repositories"][1]["append_only"] = True
+    settings_path.write_text(json.dumps(values))
+    settings = load(settings_path)
+    for _attempt in range(2):
+        back_up(settings, "scheduled")
+    prune(settings)
+    assert parts(tmp_path, "offsite").count("manifest") == 2
+
+
+def snapshot(run: str, part: str, day: int, kind: str = "scheduled", needed: str = "database") -> Any:
+    tags = {"run": run, "part": part, "kind": kind} | ({"parts": needed} if part == "manifest" else {})
+    return Snapshot(f"{run}{part}".ljust(64, "0"), datetime(2026, 11, day, 3, tzinfo=UTC), tags)
+
+
+@pytest.fixture
+def made() -> list[Any]:
+    return runs.group(
+        [
+            *(snapshot(f"r{day}", part, day) for day in (1, 2, 3) for part in ("database", "manifest")),
+            snapshot("r4", "database", 4),
+            snapshot("r5", "manifest", 5),
+            *(snapshot("r6", part, 6, "safety") for part in ("database", "manifest")),
+        ]
+    )
+
+
+def test_a_restore_takes_the_newest_whole_run_or_the_one_that_is_named(made: list[Any]) -> None:
+    assert [run.id for run in runs.whole(made)] == ["r1", "r2", "r3", "r6"]
+    assert runs.choose(made).id == "r3"
+    assert runs.choose(made, "r1").id == "r1"
+    assert runs.choose(made, "r6").id == "r6"
+    assert runs.choose(made, "2026-11-02 23:00").id == "r2"
+
+
+def test_a_wish_that_nothing_fits_is_refused(made: list[Any]) -> None:
+    for wish, why in {"r4": "no whole backup 'r4'", "2026-10-01": "as old as", "yesterday": "or a moment"}.items():
+        with pytest.raises(Failure, match=why):
+            runs.choose(made, wish)
+    with pytest.raises(Failure, match="no whole backup yet"):
+        runs.choose([])
+
+
+@pytest.mark.parametrize("text", ["2026-11-20T03:00:00.123456789Z", "2026-11-20T04:00:00+01:00"])
+def test_times_of_restic_are_read(text: str) -> None:
+    assert moment(text) == datetime(2026, 11, 20, 3, tzinfo=UTC)
+
+
+def test_the_client_is_as_new_as_the_server(tmp_path: Path) -> None:
+    for version in ("15", "17", "common"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "pg_dump").touch()
+    assert database.program("pg_dump", 150018, tmp_path).endswith("/15/bin/pg_dump")
+    assert database.program("pg_dump", 160002, tmp_path).endswith("/17/bin/pg_dump")
+    with pytest.raises(Failure, match="the server is PostgreSQL 18, and this host has pg_dump of 15, 17 only"):
+        database.program("pg_dump", 180001, tmp_path)
+
+
+def test_an_import_leaves_out_what_only_a_superuser_may_say() -> None:
+    dump = b"""CREATE TABLE t (a text);
+COMMENT ON EXTENSION pg_trgm IS 'x';
+ALTER TABLE public.t OWNER TO somebody;
+COPY public.t (a) FROM stdin;
+ALTER TABLE public.t OWNER TO somebody;
+\\.
+COMMENT ON TABLE t IS 'y';
+"""
+    kept = b"".join(restore.importable(dump.splitlines(keepends=True))).decode()
+    assert "EXTENSION" not in kept
+    assert kept.count("OWNER TO") == 1
+    assert kept.endswith("COMMENT ON TABLE t IS 'y';\n")
+
+
+def test_a_gzipped_import_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "dump.sql.gz"
+    path.write_bytes(gzip.compress(b"SELECT 1;\n"))
+    with restore._opened(path, path.read_bytes()[:5]) as file:
+        assert file.read() == b"SELECT 1;\n"
+
+
+RECORDED = {
+    "extensions": ["plpgsql", "pg_trgm"],
+    "objects": {"triggers": 2},
+    "tables": {"public.a": [3, "99"], "public.b": [1, "5"]},
+    "sequences": {"public.a_id_seq": [4, 7]},
+}
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    now = {"extensions": ["pg_trgm", "plpgsql"], "objects": {"triggers": 2}, "tables": dict(RECORDED["tables"])}
+    now["sequences"] = {"public.a_id_seq": 5}
+    monkeypatch.setattr(facts, "shape", lambda _session: now)
+    monkeypatch.setattr(facts, "tables", lambda _session: now["tables"])
+    monkeypatch.setattr(facts, "sequences", lambda _session: now["sequences"])
+    return now  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, []),
+        ({"extensions": ["plpgsql"]}, ["the extension pg_trgm is missing"]),
+        ({"objects": {}}, ["triggers: none instead of 2"]),
+        ({"tables": {"public.a": [2, "99"], "public.b": [1, "5"]}}, ["rows of public.a: 2 instead of 3"]),
+        (
+            {"tables": {"public.a": [3, "98"], "public.b": [1, "5"]}},
+            ["the content of public.a is another: its checksum differs"],
+        ),
+        ({"tables": {"public.a": [3, "99"]}}, ["rows of public.b: none instead of 1"]),
+        ({"sequences": {"public.a_id_seq": 8}}, ["the sequence public.a_id_seq stands at 8 instead of 4 to 7"]),
+        ({"sequences": {}}, ["the sequence public.a_id_seq is missing"]),
+    ],
+)
+def test_what_comes_back_otherwise_is_said(restored: dict[str, Any], change: dict[str, Any], said: list[str]) -> None:
+    restored.update(change)
+    assert facts.differences(RECORDED, None) == said
+
+
+def test_files_are_swapped_and_swapped_back(tmp_path: Path) -> None:
+    live = tmp_path / "uploads"
+    live.mkdir()
+    (live / "new").touch()
+    beside = tmp_path / ".uploads.x" / str(live).lstrip("/")
+    beside.mkdir(parents=True)
+    (beside / "old").touch()
+    assert restore.swap_files([str(live)], "x") == [str(tmp_path / ".uploads.before-x")]
+    assert [path.name for path in live.iterdir()] == ["old"]
+    restore.swap_back([str(live)], "x")
+    assert [path.name for path in live.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["uploads"]
+
+
+def test_a_disk_that_is_too_small_is_seen_before(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="are needed"):
+        restore.check_room(tmp_path, 1 << 60)
+
+
+def test_the_table_tells_rpo_and_rto() -> None:
+    now = 1_000_000.0
+    report = {
+        "jobs": {
+            "backup": {"state": "failed", "began": now - 60, "ended": now - 30, "error": "the disk is full"},
+            "test": {
+                "state": "ok",
+                "began": 0,
+                "ended": now,
+                "success": {"seconds": 4.2, "run": "r1", "ended": now - 7200},
+            },
+        },
+        "repositories": [
+            {"name": "local", "kept": 3, "bytes": 5 << 20, "newest": "r1", "time": now - 3 * 3600},
+            {"name": "offsite", "error": "connection refused"},
+        ],
+    }
+    lines = table(report, now).splitlines()
+    assert "failed, 0 min ago: the disk is full" in lines[0]
+    assert "never ran" in lines[1]
+    assert "3 backups in 5.0 MB, the newest r1 of 3 h ago" in lines[3]
+    assert "can't be read: connection refused" in lines[4]
+    assert lines[5].endswith("3 h")
+    assert "4.2 s for r1, proven 2 h ago" in lines[6]
