@@ -37,7 +37,7 @@ def prove(settings: Settings, wish: str = "", origin: str = "") -> dict[str, Any
         began = time.monotonic()
         result["files"] = prove_files(repository, chosen, manifest["files"])
         result["seconds"] = round(result["seconds"] + time.monotonic() - began, 2)
-    repository.check()
+    repository.check(settings.test_share)
     return result
 
 

@@ -138,8 +138,9 @@ class Repository:
     def prune(self) -> None:
         self._restic("prune")
 
-    def check(self) -> None:
-        self._restic("check")
+    def check(self, share: str) -> None:
+        """Whether everything hangs together, and a share of all data can be read; raises Failure."""
+        self._restic("check", f"--read-data-subset={share}")
 
     def copy_from(self, source: Repository, snapshots: Iterable[str]) -> None:
         ids = list(snapshots)

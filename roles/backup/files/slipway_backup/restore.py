@@ -161,10 +161,25 @@ def restore_files(repository: Repository, run: Run, paths: list[str], suffix: st
         target.mkdir(parents=True, mode=0o700)
         repository.restore(run.parts["files"], [str(path)], target)
         if (target / path.relative_to("/")).exists():
+            adopt(target / path.relative_to("/"), path)
             beside.append(str(path))
         else:
             shutil.rmtree(target)
     return beside
+
+
+def adopt(restored: Path, live: Path) -> None:
+    """On another host the same user has another number: whose the directory is now, theirs is what was its owner's."""
+    if not live.exists():
+        return
+    was, now = restored.stat(), live.stat()
+    if (was.st_uid, was.st_gid) == (now.st_uid, now.st_gid):
+        return
+    for path in [restored, *restored.rglob("*")]:
+        of = path.lstat()
+        user = now.st_uid if of.st_uid == was.st_uid else of.st_uid
+        group = now.st_gid if of.st_gid == was.st_gid else of.st_gid
+        os.chown(path, user, group, follow_symlinks=False)
 
 
 def swap_files(paths: list[str], suffix: str) -> list[str]:

@@ -59,6 +59,7 @@ class Settings:
     check: Check
     test_jobs: int
     test_files: bool
+    test_share: str
     attempts: int
     pause: int
     alarm: Alarm

@@ -94,6 +94,7 @@ def settings_path(tmp_path: Path) -> Path:
         "check": {},
         "test_jobs": 1,
         "test_files": True,
+        "test_share": "100%",
         "attempts": 2,
         "pause": 0,
         "alarm": {"command": f'echo "$BACKUP_JOB $BACKUP_ERROR" >>{tmp_path}/alarms'},
