@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all soak bench bench-rollout clean
+.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all soak bench bench-rollout bench-backup clean
 SHELL := /bin/bash
 bed := tests/testbed
 
@@ -48,6 +48,9 @@ bench: setup images ## Seconds from bare to serving, beside a plain shell script
 
 bench-rollout: setup images ## Failed requests of a rollout, beside a plain restart
 	@tests/bench/rollout.sh
+
+bench-backup: setup images ## Seconds and bytes of a backup and a restore, beside pg_dump with gzip
+	@tests/bench/backup.sh
 
 clean: ## Remove hosts, images' cache, environments and build results
 	@$(bed)/clean.sh

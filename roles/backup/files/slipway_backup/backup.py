@@ -46,6 +46,12 @@ def create_missing(settings: Settings) -> list[str]:
     return [repository.place.name for repository in missing]
 
 
+def free_stale_locks(settings: Settings) -> None:
+    """A run that was killed leaves its lock in the repository, which would keep prune from its work."""
+    for repository in repositories(settings):
+        repository.free_stale_locks()
+
+
 class Maker:
     """One run, as it is made."""
 
@@ -76,7 +82,6 @@ class Maker:
         return self.manifest
 
     def _forget_broken(self) -> None:
-        self._repository.free_stale_locks()
         broken = [made for made in runs.group(self._repository.snapshots()) if not made.is_whole]
         self._repository.forget(part for made in broken for part in made.parts.values())
 
@@ -147,9 +152,10 @@ def dump_redis(server: Redis, stage: Path) -> str:
 def copy_to_others(settings: Settings) -> list[str]:
     """Bring every other repository what the first has and what is newer than its own; return their names."""
     first, *others = repositories(settings)
+    if not others:
+        return []
     there = runs.whole(runs.group(first.snapshots()))
     for other in others:
-        other.free_stale_locks()
         had = runs.whole(runs.group(other.snapshots()))
         newest = max((made.time for made in had), default=datetime.min.replace(tzinfo=UTC))
         known = {made.id for made in had}
@@ -169,6 +175,7 @@ def back_up(settings: Settings, kind: str) -> dict[str, Any]:
         "run": manifest["run"],
         "time": manifest["time"],
         "seconds": manifest["seconds"]["all"],
+        "count_seconds": manifest["seconds"].get("count", 0),
         "dump_bytes": dumped.get("dump_bytes", 0),
         "added_bytes": dumped.get("added_bytes", 0) + manifest.get("files", {}).get("added_bytes", 0),
         "tables": len(dumped.get("tables", {})),

@@ -48,9 +48,12 @@ def locked(settings: Settings, patience: float) -> Iterator[None]:
 
 def persist(settings: Settings, record: Record, job: str, work: Callable[[], Result], attempts: int) -> Result:
     """Try until it succeeds, but only so often, then be loud."""
+    unended = record.read().get(job, {}).get("state", "ok") != "ok"
     record.begin(job)
     for attempt in range(1, attempts + 1):
         try:
+            if unended:
+                backup.free_stale_locks(settings)
             result = work()
         except (Failure, OSError, ValueError, KeyError) as error:
             failure = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
@@ -139,8 +142,9 @@ def load_database(settings: Settings, options: argparse.Namespace) -> Result:
     recorded = manifest["database"]
     with restore.fetched(repository, run, recorded["dump_bytes"], settings.work) as dump:
         restore.load(dump, recorded["server"], target, settings.test_jobs)
+    seconds = round(time.monotonic() - began, 2)
     restore.compare(recorded, target)
-    return {"run": run.id, "seconds": round(time.monotonic() - began, 2)}
+    return {"run": run.id, "seconds": seconds}
 
 
 def bring_files(settings: Settings, options: argparse.Namespace) -> Result:

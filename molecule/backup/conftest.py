@@ -1,0 +1,82 @@
+"""What the tests of backups share: the program on the host, and the data of the application."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+PROGRAM = "/usr/local/lib/slipway/shop/backup"
+SETTINGS = "/etc/slipway/shop/backup/backup.json"
+OTHER_SETTINGS = """
+import json, pathlib, sys
+settings = json.loads(pathlib.Path(sys.argv[1]).read_text())
+settings.update(json.loads(sys.argv[2]))
+settings["work"] = "/var/lib/slipway/other"
+pathlib.Path(settings["work"]).mkdir(mode=0o711, exist_ok=True)
+pathlib.Path("/root/other.json").write_text(json.dumps(settings))
+"""
+
+
+@pytest.fixture(scope="module")
+def host(machine):
+    return machine("one")
+
+
+@pytest.fixture(scope="module")
+def vault(machine):
+    return machine("vault")
+
+
+@pytest.fixture(scope="module")
+def sql(host):
+    """sql(STATEMENT, database="shop"): what the server says to its superuser."""
+    return lambda statement, database="shop": host.check_output(
+        "cd / && runuser -u postgres -- psql -qAtX -v ON_ERROR_STOP=1 -d %s -c %s", database, statement
+    )
+
+
+@pytest.fixture(scope="module")
+def backup(host):
+    """backup(WORD...): the JSON that the program prints."""
+    return lambda *words: json.loads(host.check_output(PROGRAM + " %s" * len(words), *words))
+
+
+@pytest.fixture(scope="module")
+def other(host):
+    """other(CHANGES, WORD...): the same program with other settings; the result of the command."""
+
+    def run(changes, *words):
+        host.check_output("python3 -c %s %s %s", OTHER_SETTINGS, SETTINGS, json.dumps(changes))
+        program = (
+            f"PYTHONPATH=/usr/local/lib/slipway/shop python3 -m slipway_backup /root/other.json{' %s' * len(words)}"
+        )
+        return host.run(program, *words)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(backup):
+    """runs(): the ids of all whole backups in the first repository."""
+    return lambda *words: [run["run"] for run in backup("list", *words)["runs"]]
+
+
+@pytest.fixture(scope="module")
+def job(backup):
+    """job(NAME): how it ended last."""
+    return lambda name: backup("report")["jobs"][name]
+
+
+@pytest.fixture(scope="module")
+def contents(host, sql):
+    """contents(): what may not get lost: rows, and files with their owners."""
+
+    def look():
+        rows = sql("SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i")
+        files = host.check_output(
+            "cd /srv/shop/shared/uploads && find . -type f -printf '%%p %%u %%m\\n' -exec sha256sum {} + | sort"
+        )
+        return rows, files
+
+    return look

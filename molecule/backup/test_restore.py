@@ -1,0 +1,94 @@
+"""What was lost comes back, what fails leaves what was there, and a host can be made anew from its backups elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+PROGRAM = "/usr/local/lib/slipway/shop/backup"
+UPLOADS = "/srv/shop/shared/uploads"
+
+
+@pytest.fixture(scope="module")
+def saved(play, runs, contents, sql, host):
+    """A backup, and what was in it."""
+    sql(
+        "INSERT INTO items (id, name, quantity) SELECT gen_random_uuid(), md5(g::text), g FROM generate_series(1, 5000) g"
+    )
+    host.check_output(f"echo hello >{UPLOADS}/letter; chown shop: {UPLOADS}/letter")
+    play("slipway.stack.backup")
+    return runs()[-1], contents()
+
+
+@pytest.fixture
+def lost(saved, sql, host):
+    """Somebody has deleted things since."""
+    sql("DELETE FROM items WHERE quantity % 2 = 0")
+    host.check_output(f"rm -f {UPLOADS}/letter; echo new >{UPLOADS}/later; chown shop: {UPLOADS}/later")
+
+
+def test_it_is_not_done_without_the_name(play, lost, contents):
+    before = contents()
+    done = play("slipway.stack.restore", check=False)
+    assert done.returncode != 0
+    assert "say so by -e restore_confirm=shop" in " ".join(done.stdout.split())
+    assert contents() == before
+
+
+def test_it_goes_into_a_database_beside(play, saved, sql):
+    play("slipway.stack.restore", "-e", "restore_database=shop_copy")
+    query = "SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i"
+    assert sql(query, "shop_copy") == saved[1][0]
+    again = play("slipway.stack.restore", "-e", "restore_database=shop_copy", check=False)
+    assert "is there already" in again.stdout
+    assert sql(query, "shop_copy") == saved[1][0]
+    sql("DROP DATABASE shop_copy", "postgres")
+
+
+def test_a_restore_that_fails_half_way_leaves_what_was_there(play, lost, contents, curl, sql, tmp_path):
+    before = contents()
+    dump = tmp_path / "broken.sql"
+    dump.write_text("CREATE TABLE items (id int);\nINSERT INTO items VALUES (1);\nINSERT INTO nowhere VALUES (1);\n")
+    done = play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"file={dump}", check=False)
+    assert done.returncode != 0
+    assert "shop has the data that it had before" in " ".join(done.stdout.split())
+    assert contents() == before
+    assert "shop_restore" not in sql("SELECT datname FROM pg_database", "postgres")
+    assert curl("https://shop.example/health", at="one").status == 200
+
+
+def test_it_comes_back_in_place_and_can_be_undone(play, saved, lost, contents, curl, host):
+    before = contents()
+    done = " ".join(
+        play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"restore_run={saved[0]}").stdout.split()
+    )
+    assert contents() == saved[1]
+    assert curl("https://shop.example/health", at="one").json()["status"] == "healthy"
+    undo = re.search(r"restore_run=(\S+?),", done)
+    assert undo, done[-2000:]
+    play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"restore_run={undo[1]}")
+    assert contents() == before
+    assert host.check_output(f"{PROGRAM} list").count('"safety"') >= 2
+
+
+def test_a_host_that_is_gone_is_made_anew_from_elsewhere(play, saved, machine):
+    spare = "ansible_host=slipway-backup-spare"
+    play("slipway.stack.site", "-e", spare)
+    done = play(
+        "slipway.stack.restore",
+        "-e",
+        spare,
+        "-e",
+        "restore_confirm=shop",
+        "-e",
+        "restore_from=offsite",
+        "-e",
+        f"restore_run={saved[0]}",
+    )
+    assert "has the data of" in " ".join(done.stdout.split())
+    host = machine("spare")
+    query = "SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i"
+    assert host.check_output("cd / && runuser -u postgres -- psql -qAtX shop -c %s", query) == saved[1][0]
+    assert host.check_output(f"cat {UPLOADS}/letter") == "hello"
+    assert host.file(f"{UPLOADS}/letter").user == "shop"
