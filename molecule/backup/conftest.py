@@ -8,6 +8,7 @@ import pytest
 
 PROGRAM = "/usr/local/lib/slipway/shop/backup"
 SETTINGS = "/etc/slipway/shop/backup/backup.json"
+LOCKS = "SELECT mode FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'"
 OTHER_SETTINGS = """
 import json, pathlib, sys
 settings = json.loads(pathlib.Path(sys.argv[1]).read_text())
@@ -68,6 +69,24 @@ def job(backup):
     return lambda name: backup("report")["jobs"][name]
 
 
+@pytest.fixture
+def in_the_middle(host, wait_until):
+    """in_the_middle(): a run of the unit has begun, and its dump waits for a table."""
+
+    def is_locked():
+        return "AccessExclusiveLock" in host.check_output("cd / && runuser -u postgres -- psql -qAtX -c %s", LOCKS)
+
+    def begin():
+        lock = "BEGIN; LOCK TABLE pairs; SELECT pg_sleep(300)"
+        host.check_output("systemd-run -q --unit=holder --uid=postgres --working-directory=/ psql -qX shop -c %s", lock)
+        wait_until(is_locked)
+        host.check_output("systemctl start --no-block slipway-backup@shop.service")
+        wait_until(lambda: host.run("pgrep -x pg_dump").rc == 0, interval=0.1)
+
+    yield begin
+    host.run("systemctl stop holder.service")
+
+
 @pytest.fixture(scope="module")
 def contents(host, sql):
     """contents(): what may not get lost: rows, and files with their owners."""
@@ -75,7 +94,7 @@ def contents(host, sql):
     def look():
         rows = sql("SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i")
         files = host.check_output(
-            "cd /srv/shop/shared/uploads && find . -type f -printf '%%p %%u %%m\\n' -exec sha256sum {} + | sort"
+            "cd /srv/shop/shared/uploads && find . -type f -printf '%p %u %m\\n' -exec sha256sum {} + | sort"
         )
         return rows, files
 
