@@ -13,7 +13,7 @@ VISITOR = """
 import asyncio, ssl, sys, websockets
 context = ssl._create_unverified_context()
 async def stay():
-    async with websockets.connect("wss://shop.example/ws", ssl=context, host="one", port=443) as socket:
+    async with websockets.connect("wss://shop.example/ws", ssl=context, server_hostname="shop.example", host="one", port=443) as socket:
         print("connected", flush=True)
         await socket.wait_closed()
     print("closed", flush=True)
