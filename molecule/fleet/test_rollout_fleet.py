@@ -142,18 +142,18 @@ def test_a_host_is_lost_and_comes_back(
         # Its neighbour answers for both.
         assert answering() == {("app2", slot)}
         with without("app1"), visitors() as seen:
-            told = run("upgrade", "-e", f"app_version={another}")
+            alone = run("upgrade", "-e", f"app_version={another}")
         seen.assert_nothing_failed()
 
     # It knows nothing of that when it is back.
     second_scheduler("app1")
     assert schedulers() == {"app2"}
-    assert answering() == {("app2", told.slot)}
+    assert answering() == {("app2", alone.slot)}
 
     with visitors() as seen:
-        run("upgrade", "-e", f"app_version={another}")
+        together = run("upgrade", "-e", f"app_version={another}")
     seen.assert_nothing_failed()
-    assert answering() == {("app1", told.slot), ("app2", told.slot)}
+    assert answering() == {("app1", together.slot), ("app2", together.slot)}
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ BROKEN = [
     ("v2.0.0-sickens", "through the proxy"),
 ]
 IS_FLEET = os.environ["MOLECULE_SCENARIO_NAME"] == "fleet"
-# What is no different with several hosts is tried with several by `make soak` only.
-on_one_host = pytest.mark.skipif(IS_FLEET and not SOAK, reason="the scenario upgrade has seen it")
 OTHER_ROUTES = {
     "nginx_routes": [
         {"path": "/"},
@@ -32,7 +30,7 @@ OTHER_ROUTES = {
 UPGRADES = ("v1.3.0", "v1.0.0", "v1.1.0", "v1.3.0", "v1.2.0") if SOAK else ("v1.2.0",)
 
 
-@on_one_host
+@pytest.mark.one_host
 def test_nothing_fails_while_nothing_happens(visitors):
     with visitors() as seen:
         time.sleep(QUIET_SECONDS)
@@ -86,7 +84,7 @@ def test_an_upgrade_a_changed_setting_and_the_way_back_cost_no_visitor_anything(
         print(f"{name}: {told.seconds_to_switch} s to the switch")
 
 
-@on_one_host
+@pytest.mark.one_host
 def test_site_keeps_what_was_gone_back_to_until_the_inventory_changes(run, serving, platforms):
     assert serving() == {"v1.0.0"}
     # The settings of the upgrade before came by -e, and the inventory's are noted now.
@@ -98,13 +96,8 @@ def test_site_keeps_what_was_gone_back_to_until_the_inventory_changes(run, servi
 
 
 @pytest.mark.parametrize(("version", "reason"), BROKEN[-1:] if IS_FLEET and not SOAK else BROKEN)
-def test_a_release_that_fails_is_never_noticed(
-    version, reason, run, visitors, serving, ask, group, machine, units_of_the_slots
-):
-    def configuration():
-        return {host: machine(host).file("/etc/nginx/sites-available/shop.conf").sha256sum for host in group("nginx")}
-
-    before, units, configured = serving(), units_of_the_slots(), configuration()
+def test_a_release_that_fails_is_never_noticed(version, reason, run, visitors, serving, ask, whole_state):
+    before, state = serving(), whole_state()
     with visitors() as seen:
         told = run("upgrade", "-e", f"app_version={version}", "-e", json.dumps(OTHER_ROUTES), check=False)
     assert told.status != 0
@@ -113,20 +106,26 @@ def test_a_release_that_fails_is_never_noticed(
     assert "serves as before" in told.text
     seen.assert_nothing_failed()
     assert serving() == before
-    assert units_of_the_slots() == units
-    assert configuration() == configured
+    assert whole_state() == state
     assert [ask(f"/{path}/version").status for path in ("leaves", "comes")] == [200, 404]
 
 
 @pytest.fixture(scope="session")
-def units_of_the_slots(group, machine):
-    """Which workers and singletons run, and what starts at boot, on each host."""
-    running = "systemctl list-units --state=active --plain --no-legend 'shop-*@*.service' | cut -d' ' -f1 | grep -v web"
-    enabled = "systemctl list-unit-files --state=enabled --no-legend 'shop-*@*.service' | cut -d' ' -f1"
-    return lambda: {host: [machine(host).check_output(each) for each in (running, enabled)] for host in group("app")}
+def whole_state(group, machine):
+    """Which workers and singletons run and what starts at boot on each host, and each proxy's configuration."""
+    looks = {
+        "app": (
+            "systemctl list-units --state=active --plain --no-legend 'shop-*@*.service' | cut -d' ' -f1 | grep -v web",
+            "systemctl list-unit-files --state=enabled --no-legend 'shop-*@*.service' | cut -d' ' -f1",
+        ),
+        "nginx": ("sha256sum /etc/nginx/sites-available/shop.conf",),
+    }
+    return lambda: {
+        (host, look): machine(host).check_output(look) for name in looks for host in group(name) for look in looks[name]
+    }
 
 
-@on_one_host
+@pytest.mark.one_host
 def test_good_releases_go_live_after_failed_ones(run, visitors, serving):
     for version in UPGRADES:
         with visitors() as seen:
@@ -135,7 +134,7 @@ def test_good_releases_go_live_after_failed_ones(run, visitors, serving):
     assert serving() == {"v1.2.0"}
 
 
-@on_one_host
+@pytest.mark.one_host
 def test_the_ledger_tells_what_happened(run):
     table = run("history").text
     told = re.findall(r"\d{4}-\d\d-\d\dT[\d:]+ (live|failed|rolled back) (\S+)", table)

@@ -17,6 +17,20 @@ import pytest
 
 DOMAIN = "shop.example"
 URL = f"https://{DOMAIN}"
+IS_SHORT_FLEET = os.environ["MOLECULE_SCENARIO_NAME"] == "fleet" and "SOAK" not in os.environ
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "one_host: no different with several hosts, so `make soak` alone tries it with them"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if IS_SHORT_FLEET:
+        left_out = [item for item in items if item.get_closest_marker("one_host")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
