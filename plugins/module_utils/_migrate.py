@@ -41,6 +41,8 @@ class Wish:
     mark: str
     # Where the tool has no name for a revision, it is called by what the schema looks like.
     named_by_schema: bool
+    # Whether the database is one that may be tried on, and no other may be touched.
+    is_copy: bool
     # What the schema was when an application began to migrate it itself.
     since: Schema
     check_mode: bool
@@ -70,6 +72,7 @@ class Migration:
     def _migrate(self) -> dict[str, Any]:
         schema = self._schema()
         found = self._plan()
+        self._check_database(found["database"])
         steps = logic.read_steps(found["steps"], self._wish.contract)
         chosen = logic.in_phase(steps, self._wish.phase)
         before = self._name(found["before"], schema)
@@ -112,6 +115,21 @@ class Migration:
                 "has migrated it. Go back to a release by slipway.stack.rollback, which judges what has changed."
             )
         return found
+
+    def _check_database(self, name: str) -> None:
+        """An application may look elsewhere for its database than where it was told to."""
+        meant = self._session.database() if self._session else ""
+        if self._wish.is_copy and name != meant:
+            raise StackError(
+                f"The copy {meant} can't be migrated: the application's own configuration leads to {name}, and not where "
+                "DATABASE_URL does. Nothing was changed."
+                if name
+                else "A command can't be tried on a copy, since nobody knows which database it would migrate."
+            )
+        if name and meant and name != meant:
+            self._warn(
+                f"The application's own configuration leads to the database {name}, and database_url to {meant}."
+            )
 
     def _judge(self, chosen: Sequence[logic.Step], before: Sequence[str], schema: Schema | None) -> None:
         """Let squawk read the SQL. Where nothing was migrated yet, nobody reads or writes what it would block."""

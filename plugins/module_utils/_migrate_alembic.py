@@ -31,13 +31,17 @@ class Revisions:
         # The newest first.
         self.all = list(self.script.walk_revisions("base", "heads"))
         self.by_id = {step.revision: step for step in self.all}
+        self.database = ""
 
     def current(self) -> list[str]:
+        """Also notes which database the application's own configuration leads to."""
         from alembic.runtime.environment import EnvironmentContext
 
         found: list[str] = []
 
-        def look(revision: Any, _context: Any) -> list[Any]:
+        def look(revision: Any, context: Any) -> list[Any]:
+            if context.dialect.name == "postgresql":
+                self.database = context.connection.exec_driver_sql("SELECT current_database()").scalar()
             found.extend(each for each in revision if each not in found)
             return []
 
@@ -101,6 +105,7 @@ def plan(request: dict[str, Any]) -> dict[str, Any]:
         before = revisions.current()
         unknown = [each for each in before if each not in revisions.by_id]
         answer: dict[str, Any] = {"before": before, "unknown": unknown, "heads": sorted(revisions.heads), "steps": []}
+        answer["database"] = revisions.database
         if unknown or request["state"] == "current":
             return {**answer, "target": before}
         applied = revisions.ancestors(before)

@@ -47,7 +47,14 @@ def plan(request: dict[str, Any]) -> dict[str, Any]:
         "sql_problem": "the command doesn't print it",
     }
     idle = request["state"] == "current" or (known and before == target)
-    return {"before": before, "unknown": [], "heads": target, "target": target, "steps": [] if idle else [step]}
+    return {
+        "database": "",
+        "before": before,
+        "unknown": [],
+        "heads": target,
+        "target": target,
+        "steps": [] if idle else [step],
+    }
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:

@@ -97,7 +97,15 @@ def plan(request: dict[str, Any]) -> dict[str, Any]:
     applied = [key for key in found.loader.applied_migrations if key[0] in found.loader.migrated_apps]
     unknown = sorted(text_of(key) for key in applied if key not in known)
     heads = sorted(text_of(key) for key in found.loader.graph.leaf_nodes())
-    answer: dict[str, Any] = {"before": before, "unknown": unknown, "heads": heads, "steps": [], "target": before}
+    database = found.connection.settings_dict["NAME"] if found.connection.vendor == "postgresql" else ""
+    answer: dict[str, Any] = {
+        "database": database,
+        "before": before,
+        "unknown": unknown,
+        "heads": heads,
+        "steps": [],
+        "target": before,
+    }
     if unknown or request["state"] == "current":
         return answer
     aims = targets(found, request["state"])

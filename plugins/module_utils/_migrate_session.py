@@ -167,6 +167,9 @@ class Session:
     def invalid_indexes(self) -> list[dict[str, str]]:
         return schema.invalid_indexes(self.query)
 
+    def database(self) -> str:
+        return str(self.query("SELECT current_database()")[0][0])
+
     def server_version(self) -> int:
         """The major one."""
         return int(self._connection.server_version) // 10000

@@ -146,6 +146,7 @@ options:
     description:
       - Whether to watch the locks that it takes and to count rows, for a copy of the database that nobody else uses. A lock that
         is held for a few milliseconds only may be missed.
+      - Nothing is done where the application's own configuration leads to another database.
     type: bool
     default: false
   path:
@@ -160,6 +161,10 @@ options:
     default: []
   environment:
     description: Further variables, weaker than those of O(environment_files). They are no place for secrets.
+    type: dict
+    default: {}
+  overrides:
+    description: Variables that outrank those of O(environment_files), and are shown nowhere.
     type: dict
     default: {}
   secrets:
@@ -311,6 +316,7 @@ output:
   sample: 'INFO  [alembic.runtime.migration] Running upgrade 0004 -> add_note'
 """
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -336,6 +342,13 @@ def hide_password(module: AnsibleModule, url: str) -> None:
     for each in {found["password"], unquote(found["password"]), quote(unquote(found["password"]))} if found else set():
         if len(each) >= LEAST_SECRET:
             module.no_log_values.add(each)
+
+
+def as_text(value: Any) -> str:
+    """As an environment file of the role has it."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value)
 
 
 def diff_of(result: dict[str, Any]) -> dict[str, str]:
@@ -370,8 +383,11 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         directory=parameters["directory"],
         path=parameters["path"],
         environment_files=parameters["environment_files"],
-        environment={"PGAPPNAME": mark, **{key: str(value) for key, value in parameters["environment"].items()}},
-        secret_environment={parameters["variable"]: url} if url else {},
+        environment={"PGAPPNAME": mark, **{key: as_text(value) for key, value in parameters["environment"].items()}},
+        secret_environment={
+            **{key: as_text(value) for key, value in parameters["overrides"].items()},
+            **({parameters["variable"]: url} if url else {}),
+        },
     )
     words = ("tool", "config", "section", "command", "current_command", "target_command")
     settings = {**{word: parameters[word] for word in words}, "directory": parameters["migrations"]}
@@ -392,6 +408,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             table: {column: tuple(facts) for column, facts in columns.items()}
             for table, columns in parameters["since"].items()
         },
+        is_copy=parameters["observe"],
         check_mode=module.check_mode,
     )
     session = Session(url, parameters["wait"]) if url.startswith("postgres") else None
@@ -438,6 +455,7 @@ def main() -> None:
             "path": {"type": "list", "elements": "path", "default": []},
             "environment_files": {"type": "list", "elements": "path", "default": []},
             "environment": {"type": "dict", "default": {}},
+            "overrides": {"type": "dict", "default": {}, "no_log": True},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
         },
         supports_check_mode=True,

@@ -31,6 +31,8 @@ class Tool:
         self.docs, self.at, self.failures, self.transactional = docs, at, list(failures), transactional
         self.runs = 0
 
+    database = "shop"
+
     def has_time_for(self, _seconds: float) -> bool:
         return True
 
@@ -48,7 +50,13 @@ class Tool:
             for number, doc in enumerate(self.docs, 1)
             if number > self.at
         ]
-        return {"before": [str(self.at)] if self.at else [], "unknown": [], "target": ["9"], "steps": steps}
+        return {
+            "database": self.database,
+            "before": [str(self.at)] if self.at else [],
+            "unknown": [],
+            "target": ["9"],
+            "steps": steps,
+        }
 
     def run(self, _state: str, revisions: list[str], _targets: Any, **_more: bool) -> tuple[list[str], str]:
         self.runs += 1
@@ -75,6 +83,9 @@ class Session:
     def invalid_indexes(self) -> Sequence[dict[str, str]]:
         return self.invalid.pop(0) if self.invalid else []
 
+    def database(self) -> str:
+        return "shop"
+
     def lock_timeout(self) -> str:
         return "3s"
 
@@ -90,7 +101,15 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def migrate(tool: Tool, session: Session | None = None, **wishes: Any) -> dict[str, Any]:
     wish = {"application": "shop", "state": "head", "phase": "all", "contract": [], "lint": "off", "retries": 3}
-    more = {"squawk_version": "0", "lock_wait": 1, "own_login": True, "mark": "m", "check_mode": False, "since": {}}
+    more = {
+        "squawk_version": "0",
+        "lock_wait": 1,
+        "own_login": True,
+        "mark": "m",
+        "check_mode": False,
+        "since": {},
+        "is_copy": False,
+    }
     asked = Wish(**{**wish, **more, "named_by_schema": False, **wishes})  # type: ignore[arg-type]
     return Migration(asked, tool, tool, session, lambda _text: None).run()  # type: ignore[arg-type]
 
@@ -216,3 +235,17 @@ def test_what_an_application_did_itself_is_seen() -> None:
     assert (same["kind"], same["before"] == same["after"]) == ("none", True)
     less = migrate(tool, session, state="current", since={**told["schema"], "jobs": NAME})
     assert (less["kind"], less["breaking"]) == ("contract", ["jobs is gone"])
+
+
+def test_only_the_copy_is_touched() -> None:
+    tool = Tool("a")
+    assert migrate(tool, Session(tool), is_copy=True)["changed"]
+    for elsewhere, told in (
+        ("live", "leads to live, and not where DATABASE_URL does"),
+        ("", "A command can't be tried"),
+    ):
+        tool = Tool("a")
+        tool.database = elsewhere
+        with pytest.raises(StackError, match=told):
+            migrate(tool, Session(tool), is_copy=True)
+        assert tool.runs == 0
