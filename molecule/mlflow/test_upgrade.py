@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 HOST, OLD, NEW = "mlflow1", "2.22.2", "3.17.0"
@@ -62,3 +64,12 @@ def test_no_process_of_the_old_release_is_left_when_the_warm_time_is_over(machin
     assert host.run("grep -l mlflow-web@blue /proc/[0-9]*/cgroup").stdout == ""
     assert host.check_output("ss -Hltn 'sport = :8000'") == ""
     assert version() == NEW
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_the_old_release_which_does_not_know_the_schema_is_not_gone_back_to(play, trial, version, read_back):
+    told = play("slipway.stack.rollback", check=False)
+    assert told.returncode != 0
+    assert re.search(rf"{NEW} \(\w+\) serves as before", " ".join(told.stdout.split()))
+    assert version() == NEW
+    read_back(trial)

@@ -107,8 +107,11 @@ def service_command(
 
 
 def failure(words: Sequence[str], how: str, output: str) -> StackError:
+    """The first line is what a rollout ends with: so it has the last words of the command, which mostly say why."""
     tail = last_lines(output)
-    return StackError(f"`{_shown(words)}` {how}:\n{tail}", output=tail)
+    last_words = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
+    sentence = f"`{_shown(words)}` {how}{f': {last_words}' if last_words else ''}"
+    return StackError("\n".join([sentence if sentence.endswith((".", "!")) else f"{sentence}.", tail]), output=tail)
 
 
 def last_lines(output: str) -> str:

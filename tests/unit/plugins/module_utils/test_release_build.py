@@ -181,7 +181,7 @@ def test_a_failure_shows_the_command_and_the_end_of_its_output() -> None:
     error = failure(
         ["/bin/sh", "-c", "npm ci"], "failed with exit status 1", "\n".join(str(n) for n in range(100)) + "\x1b[31m!"
     )
-    assert str(error).startswith("`npm ci` failed with exit status 1:\n60\n")
+    assert str(error).startswith("`npm ci` failed with exit status 1: 99!\n60\n")
     assert error.details["output"].endswith("99!")
 
 
@@ -192,3 +192,13 @@ def test_static_files_must_be_there_after_the_build(layout: Layout, tmp_path: Pa
     worker = run_build(layout, tmp_path, recipe, {"front/dist/index.html": "page"})
     found = [words for words, *_rest in worker.calls if words[0] == "find"]  # type: ignore[attr-defined]
     assert [words[1] for words in found] == [str(layout.release("r1") / "source/front/dist")]
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("Traceback:\n  it broke\nError: no such revision\n\n", "`x` took too long: Error: no such revision."),
+        ("", "`x` took too long."),
+    ],
+)
+def test_the_first_line_of_a_failure_has_the_last_words_of_the_command(output: str, sentence: str) -> None:
+    assert str(failure(["x"], "took too long", output)).splitlines()[0] == sentence
