@@ -193,6 +193,7 @@ def test_static_files_must_be_there_after_the_build(layout: Layout, tmp_path: Pa
     found = [words for words, *_rest in worker.calls if words[0] == "find"]  # type: ignore[attr-defined]
     assert [words[1] for words in found] == [str(layout.release("r1") / "source/front/dist")]
 
+
 @pytest.mark.parametrize(
     ("output", "sentence"),
     [
