@@ -63,6 +63,22 @@ SELECT json_build_object(
     )
 )
 """
+# Whether a user can't do in a database of another's what writers do, or can do more.
+WRITER_LACKS = """
+SELECT to_json(
+    NOT EXISTS (
+        SELECT FROM pg_default_acl, aclexplode(defaclacl) AS granted
+        WHERE defaclrole = {owner}::regrole AND grantee = {writer}::regrole AND privilege_type = 'DELETE'
+    )
+    OR EXISTS (SELECT FROM pg_class WHERE relowner = {writer}::regrole AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f'))
+    OR EXISTS (
+        SELECT FROM pg_class
+        WHERE relowner = {owner}::regrole AND relkind IN ('r', 'p')
+            AND NOT has_table_privilege({writer}::regrole, oid, 'DELETE')
+    )
+    OR has_schema_privilege({writer}::regrole, 'public', 'CREATE')
+)
+"""
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$(\d+):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):[A-Za-z0-9+/=]+")
 _NEGATION = "NO"
 
@@ -100,6 +116,12 @@ def gather(query: Query, users: Iterable[Mapping[str, Any]], databases: Iterable
                 for extension in each["extensions"] or []
                 if extension not in known[each["name"]]
             ],
+            "writers": [
+                {"database": each["name"], "owner": each["owner"], "writer": writer}
+                for each in databases
+                for writer in each["writers"] or []
+                if not _may_write(query, each, writer, state)
+            ],
         },
     }
 
@@ -110,6 +132,19 @@ def _extended(databases: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _extensions(query: Query, database: str, state: Mapping[str, Any]) -> list[str]:
     return list(query(database, EXTENSIONS)) if database in state["databases"] else []
+
+
+def _may_write(query: Query, database: Mapping[str, Any], writer: str, state: Mapping[str, Any]) -> bool:
+    if database["name"] not in state["databases"] or not {database["owner"], writer} <= set(state["users"]):
+        return False
+    statement = WRITER_LACKS.format(owner=_role(database["owner"]), writer=_role(writer))
+    return not query(database["name"], statement)
+
+
+def _role(name: str) -> str:
+    """The literal that PostgreSQL casts to this role."""
+    identifier = name.replace('"', '""')
+    return "'" + f'"{identifier}"'.replace("'", "''") + "'"
 
 
 def user_is_settled(wanted: Mapping[str, Any], held: Mapping[str, Any] | None) -> bool:

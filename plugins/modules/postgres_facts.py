@@ -67,6 +67,10 @@ options:
         description: Its encoding.
         type: str
         default: UTF8
+      writers:
+        description: Users who read and write the owner's tables in it, and can't change its schema.
+        type: list
+        elements: str
       locale:
         description: Its collation and character classes.
         type: str
@@ -144,6 +148,11 @@ unsettled:
       type: list
       elements: dict
       sample: [{database: shop, name: pg_trgm}]
+    writers:
+      description: Writers who can do less or more in a database than writers do, each with the database and its owner.
+      type: list
+      elements: dict
+      sample: [{database: shop, owner: shop_owner, writer: shop}]
 """
 
 from typing import Any
@@ -191,6 +200,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "owner": {"type": "str", "required": True},
                     "encoding": {"type": "str", "default": "UTF8"},
+                    "writers": {"type": "list", "elements": "str"},
                     "locale": {"type": "str"},
                     "extensions": {"type": "list", "elements": "str"},
                 },

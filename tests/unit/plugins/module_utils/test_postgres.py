@@ -45,7 +45,8 @@ def held_user(**held: Any) -> dict[str, Any]:
 
 
 def database(**wanted: Any) -> dict[str, Any]:
-    return {"name": "shop", "owner": "shop", "encoding": "UTF8", "locale": None, "extensions": None, **wanted}
+    wanted = {"encoding": "UTF8", "locale": None, "extensions": None, "writers": None, **wanted}
+    return {"name": "shop", "owner": "shop", **wanted}
 
 
 HELD_DATABASE = {"owner": "shop", "encoding": "UTF8", "locales": ["C.UTF-8", "C.UTF-8"]}
@@ -112,21 +113,31 @@ def test_each_database_is_asked_for_its_own_extensions() -> None:
         if statement == EXTENSIONS:
             asked.append(name)
             return ["plpgsql", "pg_trgm"]
-        return {"pending": [], "databases": {"shop": HELD_DATABASE}, "users": {"shop": held_user(roles=["pg_monitor"])}}
+        if "'\"shop\"'::regrole" in statement:
+            return "'\"report\"'::regrole" in statement
+        return {
+            "pending": [],
+            "databases": {"shop": HELD_DATABASE},
+            "users": {"shop": held_user(roles=["pg_monitor"]), "report": held_user()},
+        }
 
     users = [user(roles=["pg_monitor"]), user(name="report", roles=["pg_monitor"]), user(name="blog")]
     databases = [
-        database(extensions=["pg_trgm", "vector"]),
-        database(name="blog", extensions=["vector"]),
+        database(extensions=["pg_trgm", "vector"], writers=["shop", "report"]),
+        database(name="blog", extensions=["vector"], writers=["shop"]),
         database(name="new"),
     ]
     facts = gather(query, users, databases)
     assert asked == ["shop"]
     assert facts["unsettled"] == {
-        "users": ["report", "blog"],
+        "users": ["blog"],
         "members": ["report"],
         "databases": ["blog", "new"],
         "extensions": [{"database": "shop", "name": "vector"}, {"database": "blog", "name": "vector"}],
+        "writers": [
+            {"database": "shop", "owner": "shop", "writer": "report"},
+            {"database": "blog", "owner": "shop", "writer": "shop"},
+        ],
     }
 
 
