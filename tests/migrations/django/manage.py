@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A small Django project whose migrations the tests of slipway.stack.db_migrate run."""
 
 from __future__ import annotations

@@ -112,13 +112,10 @@ def _wait(condition: Any) -> None:
 
 
 def test_the_database_has_the_word() -> None:
-    try:
-        try:
-            raise DatabaseError('column "owner" contains null values\nDETAIL: more', "23502")
-        except DatabaseError as error:
-            raise RuntimeError("(asyncpg) something\n[SQL: ALTER TABLE]") from error
-    except RuntimeError as error:
-        found = describe(error)
+    inner = DatabaseError('column "owner" contains null values\nDETAIL: more', "23502")
+    outer = RuntimeError("(asyncpg) something\n[SQL: ALTER TABLE]")
+    outer.__cause__ = inner
+    found = describe(outer)
     assert found["sqlstate"] == "23502"
     assert sentence(found) == 'the database said: column "owner" contains null values'
 
