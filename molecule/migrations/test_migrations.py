@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,18 +38,30 @@ def _rows(sql):
 
 @pytest.fixture
 def long_transaction(machine, wait_until, sql):
-    """long_transaction(SECONDS): reads the items, and keeps its transaction open for that long."""
+    """A transaction that has read the items and stays open, until a migration waits for it, and some seconds longer.
+
+    `patience`: how long it then stays.
+    """
 
     @contextmanager
-    def hold(seconds):
-        statements = f"BEGIN; SELECT 1 FROM items LIMIT 1; SELECT pg_sleep({seconds}); COMMIT"
+    def hold(patience):
+        sleeps = "query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
+        waits = "usename = 'shop_migrate' AND wait_event_type = 'Lock'"
         machine("one").check_output(
-            "systemd-run --uid=postgres --unit=long-transaction --collect psql -d shop -c %s", statements
+            "systemd-run --uid=postgres --collect psql -d shop -c %s",
+            "BEGIN; SELECT 1 FROM items LIMIT 1; SELECT pg_sleep(600)",
         )
-        sleeps = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep({seconds})%' AND pid <> pg_backend_pid()"
-        wait_until(lambda: sql(sleeps) == "1")
-        yield
-        machine("one").run("systemctl stop long-transaction")
+        wait_until(lambda: sql(f"SELECT count(*) FROM pg_stat_activity WHERE {sleeps}") == "1")
+
+        def let_go():
+            wait_until(lambda: sql(f"SELECT count(*) FROM pg_stat_activity WHERE {waits}") != "0", seconds=300)
+            time.sleep(patience)
+            sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {sleeps}")
+
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(let_go)
+            yield
+            waiting.result()
 
     return hold
 
@@ -62,14 +75,12 @@ def stop_the_release_before(machine):
 
 def test_a_rehearsal_tells_what_the_migration_will_do_and_touches_nothing(run, visitors, serving, revision, sql):
     with visitors() as seen:
-        told = run("rehearse", "-e", "app_version=v2.0.0-drops")
+        told = run("rehearse", "-e", "app_version=v2.0.0-drops", "-e", '{"app_smoke_paths": ["/items"]}')
     seen.assert_nothing_failed()
     assert "0004 -> drop_name (contract) took" in told.text
-    assert re.search(r"It locked items \(AccessExclusive, which blocks reads and writes\) for [\d.]+ s", told.text), (
-        told.text
-    )
     assert "v1.0.0 FAILS on the migrated copy" in told.text
-    harmless = run("rehearse", "-e", "app_version=v1.1.0")
+    harmless = run("rehearse", "-e", "app_version=v2.0.0-blocks", "-e", '{"app_smoke_paths": ["/items"]}')
+    assert re.search(r"It locked items \(Share, which blocks writes\) for [\d.]+ s", harmless.text), harmless.text
     assert "v1.0.0 is healthy on the migrated copy" in harmless.text
     assert (serving(), revision()) == ({"v1.0.0"}, "0004")
     assert sql("SELECT count(*) FROM pg_database WHERE datname LIKE '%rehearsal'") == "0"
@@ -78,7 +89,7 @@ def test_a_rehearsal_tells_what_the_migration_will_do_and_touches_nothing(run, v
 def test_an_expand_revision_waits_for_a_long_transaction_without_keeping_visitors_waiting(
     run, visitors, serving, revision, long_transaction
 ):
-    with visitors() as seen, long_transaction(45):
+    with visitors() as seen, long_transaction(patience=8):
         told = run("upgrade", "-e", "app_version=v1.1.0")
     seen.assert_nothing_failed()
     assert serving() == {"v1.1.0"}
@@ -122,11 +133,10 @@ def test_a_migration_that_fails_is_never_noticed(version, run, visitors, serving
     assert serving() == {"v1.0.0"}
     assert revision() == "add_note"
     assert sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop_migrate'") == "0"
-    assert sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = 0") == "0"
 
 
 def test_a_migration_that_is_killed_is_never_noticed(run, visitors, serving, revision, sql, machine):
-    kill = "while ! pgrep -f 'start.py' >/dev/null || [ $(psql -d shop -tAc %s) = 0 ]; do sleep 0.2; done; pkill -9 -f start.py"
+    kill = "while ! pgrep -f '[s]tart.py' >/dev/null || [ $(psql -d shop -tAc %s) = 0 ]; do sleep 0.2; done; pkill -9 -f '[s]tart.py'"
     hangs = "\"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'\""
     machine("one").check_output(
         "systemd-run --unit=killer --collect sh -c %s", kill.replace("psql", "runuser -u postgres -- psql") % hangs
@@ -142,7 +152,7 @@ def test_a_migration_that_is_killed_is_never_noticed(run, visitors, serving, rev
 
 
 def test_an_index_that_was_cut_off_is_never_taken_for_success(run, serving, revision, sql, long_transaction):
-    with long_transaction(60):
+    with long_transaction(patience=8):
         told = run("upgrade", "-e", "app_version=v2.0.0-indexes", check=False)
     mend = 'DROP INDEX CONCURRENTLY "public"."items_created_at_idx"'
     assert "isn't tried again" in told.text
@@ -220,8 +230,12 @@ def test_one_migration_runs_and_the_others_find_nothing_to_do(project):
     assert sorted(re.search(r"(True|False): ", text)[1] for text in told) == ["False", "False", "True"], told
 
 
-@pytest.mark.parametrize("tool", ["django", "flask"])
+BEGINNING = {"django": "shop.zero", "flask": "base"}
+
+
+@pytest.mark.parametrize("tool", BEGINNING)
 def test_other_tools_do_as_alembic_does(tool, project):
+    project(tool, f"state={BEGINNING[tool]}")
     assert "(expand)" in project(tool, "phase=expand")
     assert "False: " in project(tool, "phase=expand")
     assert "(contract)" in project(tool, "phase=contract")
@@ -233,13 +247,12 @@ def test_other_tools_do_as_alembic_does(tool, project):
 def test_what_is_wrong_with_the_database_is_one_sentence(project, machine):
     url = "url=postgresql://tester:{}@127.0.0.1:{}/{}"
     assert "refuses user tester" in project("django", url.format("wrong-password", 5432, "django"), check=False)
-    assert "there is no database nothing" in project(
-        "django", url.format("tester-password", 5432, "nothing"), check=False
-    )
+    elsewhere = url.format("tester-password", 5432, "nothing")
+    assert "lets nobody in as tester from 127.0.0.1" in project("django", elsewhere, check=False)
     assert "can't be reached" in project("django", url.format("tester-password", 5999, "django"), check=False)
     machine("one").check_output("systemctl stop postgresql@17-main")
-    begun = project.start("django")
-    time.sleep(5)
+    begun = project.start("django", "prepare=false")
+    time.sleep(15)
     machine("one").check_output("systemctl start postgresql@17-main")
     assert begun.communicate(timeout=120)[0]
     assert begun.returncode == 0

@@ -17,7 +17,7 @@ from typing import Any, Self
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_schema import Query
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_session import Session
 
-_POLL_S = 0.02
+_POLL_S = 0.005
 _LOCKS = """
     SELECT c.oid::regclass::text, l.mode
     FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
