@@ -175,7 +175,9 @@ class Tool:
 def _source(module: ModuleType) -> str:
     """Also from the archive in which Ansible ships a module."""
     loader: Any = module.__spec__.loader if module.__spec__ else None
-    return str(loader.get_source(module.__name__))
+    found = loader.get_source(module.__name__)
+    # Ansible's own loader of collections returns what the file holds, undecoded.
+    return found.decode() if isinstance(found, bytes) else str(found)
 
 
 def _assignment(variable: tuple[str, str]) -> str:
