@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from .settings import Place
 
 # restic ends so when a file couldn't be read, and has written a snapshot without it.
 INCOMPLETE = 3
+# How often it says how far it is; sixty times otherwise.
+PROGRESS_PER_SECOND = "0.02"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class Repository:
         is_local = place.url.startswith("/")
         self._options = ["--no-cache"] if is_local else ["--cleanup-cache"]
         self._access = {"RESTIC_REPOSITORY": place.url, "RESTIC_PASSWORD_FILE": passphrase_file, **place.environment}
-        self._environment = environment(RESTIC_CACHE_DIR=str(cache), **self._access)
+        self._environment = environment(
+            RESTIC_CACHE_DIR=str(cache), RESTIC_PROGRESS_FPS=PROGRESS_PER_SECOND, **self._access
+        )
         # An ssh of our own stands first: it knows the keys of the repositories.
         self._environment["PATH"] = f"{tools}:{self._environment['PATH']}"
 
@@ -81,8 +86,10 @@ class Repository:
         backup = ["restic", *self._options, "backup", "--json", "--stdin", "--stdin-filename", filename, *marks]
         pipe = subprocess.PIPE
         with (
+            # restic goes on saying how far it is, and would wait for whoever reads that of a pipe.
+            tempfile.TemporaryFile() as printed,
             started(command, env, stdout=pipe) as (producer, producer_said),
-            started(backup, self._environment, stdin=pipe, stdout=pipe) as (restic, restic_said),
+            started(backup, self._environment, stdin=pipe, stdout=printed) as (restic, restic_said),
         ):
             moved, taken = splice(_pipe(producer.stdout), _pipe(restic.stdin))
             if taken:
@@ -90,10 +97,9 @@ class Repository:
                     restic.kill()
                     raise failure_of(command, producer.returncode, text_of(producer_said))
                 _pipe(restic.stdin).close()
-            printed = _pipe(restic.stdout).read().decode()
             if restic.wait() != 0:
                 raise self._explained(failure_of(backup, restic.returncode, text_of(restic_said)))
-            return _summary(printed) | {"bytes": moved}
+            return _summary(text_of(printed)) | {"bytes": moved}
 
     def store_paths(self, paths: Sequence[str], excludes: Sequence[str], marks: Sequence[str]) -> dict[str, Any]:
         command = ["restic", *self._options, "backup", "--json", *marks]

@@ -50,6 +50,10 @@ def save(entries):
     with open(index, "w") as file:
         file.writelines(json.dumps(entry) + "\\n" for entry in entries)
 if words[0] == "backup":
+    # More than a pipe holds.
+    for _ in range(2000):
+        print(json.dumps({"message_type": "status", "seconds_elapsed": 1, "current_files": ["/" + "x" * 100]}))
+    sys.stdout.flush()
     content = sys.stdin.buffer.read() if "--stdin" in words else "\\n".join(words[words.index("--") + 1:]).encode()
     number = hashlib.sha256(content + value("--tag").encode()).hexdigest()
     with open(folder + "/" + number, "wb") as file:
