@@ -220,7 +220,8 @@ class Executor:
         if warm is None and any(units[name].active == "active" for name in retirement):
             return False
         retire = bundle.content["retire"]
-        seconds = retire["warm"] if warm is None else warm
+        # nginx has chosen the slot for uploads that haven't reached it yet: no connection tells of them.
+        seconds = retire["warm"] if warm is None else max(warm, retire["drain"])
         if not self.options.check_mode:
             self._units(logic.unretired(self.layout.name, slot))
             options = [

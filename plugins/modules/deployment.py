@@ -77,7 +77,9 @@ options:
     description: What the inventory wanted when the release was made live, for O(state=live).
     type: dict
   warm:
-    description: For how many seconds the other slot stays warm, for O(state=live). The default is the bundle's.
+    description:
+      - For how many seconds the other slot stays warm, for O(state=live). The default is the bundle's. It is never less than the
+        longest request may take.
     type: int
   keep:
     description: How many releases to keep, for O(state=live).

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # scenarios.sh [SCENARIO...]: tests scenarios two at a time (JOBS=n for another number), all of
-# them unless named; one line for each, and the end of the log of one that fails.
+# them unless named; one line for each, and the end of the log of one that fails. One that takes longer
+# than MINUTES (25) is ended: it hangs, and would take the time of all the others.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -8,12 +9,13 @@ results=$build/scenarios.txt
 
 test_one() {
     local scenario=$1 log=$build/logs/molecule-$1.log started=$SECONDS
-    if "$testbed/molecule.sh" "$scenario" test >"$log" 2>&1; then
+    if timeout --kill-after=60 "${MINUTES:-25}m" "$testbed/molecule.sh" "$scenario" test >"$log" 2>&1; then
         echo $((SECONDS - started)) >"${log%.log}.seconds"
         printf 'ok    %-22s %4d s\n' "$scenario" "$((SECONDS - started))"
     else
         # The next scenario gets the memory; the log and `molecule.sh NAME converge` are what is left to look at.
         "$testbed/molecule.sh" "$scenario" destroy >>"$log.destroy" 2>&1 || true
+        [ $((SECONDS - started)) -lt $((${MINUTES:-25} * 60)) ] || echo "ended after ${MINUTES:-25} minutes" >>"$log"
         printf -- '--- %s\n%s\nFAIL  %-22s %4d s   log: %s\n' \
             "$scenario" "$(tail -n "${TAIL:-60}" "$log")" "$scenario" "$((SECONDS - started))" "${log#"$root"/}"
     fi
@@ -24,14 +26,14 @@ if [ "${1:-}" = --one ]; then
     exit
 fi
 
-# The slowest first, so that no core idles at the end: by the seconds of the last run here, and,
-# where there was none, by the number of hosts.
+# The slowest first, so that no core idles at the end: by the seconds of the last run here, or else by
+# those of molecule/seconds.txt.
 slowest_first() {
     local scenario seconds
     for scenario in "$@"; do
         seconds=$(cat "$build/logs/molecule-$scenario.seconds" 2>/dev/null ||
-            echo $((60 * $(grep -c -- '- name:' "$root/molecule/$scenario/molecule.yml"))))
-        echo "$seconds $scenario"
+            awk -v name="$scenario" '$1 == name { print $2 }' "$root/molecule/seconds.txt")
+        echo "${seconds:-300} $scenario"
     done | sort -rn | cut -d' ' -f2
 }
 

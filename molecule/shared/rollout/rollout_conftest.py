@@ -59,16 +59,19 @@ def visitors(load, group):
 
 # Someone who has had the page open since before, and others who open it now.
 READER = """
-import collections, json, os, re, ssl, sys, time, urllib.error, urllib.request
+import http.client, json, os, re, socket, ssl, sys, time
 context = ssl._create_unverified_context()
 urls, name, stop = sys.argv[1].split(","), sys.argv[2], sys.argv[3]
 def get(url, path):
-    try:
-        request = urllib.request.Request(url + path, headers={"Host": name})
-        answer = urllib.request.urlopen(request, context=context, timeout=10)
-        return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, ""
+    # Who asks by address alone is refused: the name belongs to the handshake.
+    plain = socket.create_connection((url.removeprefix("https://"), 443), timeout=10)
+    connection = http.client.HTTPSConnection(name)
+    connection.sock = context.wrap_socket(plain, server_hostname=name)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
 def script(page):
     return re.search("src=([^>]+)>", page)[1]
 met = {"missing": [], "pages": [], "answers": {}}

@@ -339,9 +339,12 @@ def test_a_slot_that_is_wanted_again_is_not_stopped(upgraded: Host) -> None:
     assert RETIREMENT not in upgraded.systemd.active
 
 
-def test_another_time_to_stay_warm_replaces_the_first(upgraded: Host) -> None:
-    assert upgraded.run("live", "2", "green", warm=0)["changed"]
-    assert "--on-active=0" in upgraded.systemd.calls_of("systemd-run")[-1]
+@pytest.mark.parametrize(("warm", "seconds"), [(300, 300), (0, 120)])
+def test_another_time_to_stay_warm_replaces_the_first_and_is_enough_for_a_request(
+    upgraded: Host, warm: int, seconds: int
+) -> None:
+    assert upgraded.run("live", "2", "green", warm=warm)["changed"]
+    assert f"--on-active={seconds} " in upgraded.systemd.calls_of("systemd-run")[-1]
 
 
 # --- visitors who were left in the slot a moment ago
