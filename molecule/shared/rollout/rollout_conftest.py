@@ -180,9 +180,25 @@ class Begun:
         self.process.stdout.close()
         self.process.wait()
 
+    def interrupt(self):
+        """As Ctrl-C does."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.end()
+
     def end(self):
         text = self.process.communicate()[0]
         return Told(self.process.returncode, re.sub(r"\s+", " ", text))
+
+
+@pytest.fixture
+def report(capsys):
+    """report(TEXT): for whoever reads the log, also where the test passes."""
+
+    def tell(text):
+        with capsys.disabled():
+            print(f"\n{text}")
+
+    return tell
 
 
 @pytest.fixture(scope="session")
