@@ -25,8 +25,8 @@ def another(serving):
 def answering(ask, group):
     """Which hosts answer visitors, each with its slot."""
 
-    def answers():
-        told = [ask("/whoami", at=proxy).json() for proxy in group("nginx") for _ in range(8)]
+    def answers(*proxies):
+        told = [ask("/whoami", at=proxy).json() for proxy in proxies or group("nginx") for _ in range(8)]
         return {(answer["hostname"], answer["slot"]) for answer in told}
 
     return answers
@@ -133,13 +133,18 @@ def test_a_stale_fact_cache_decides_nothing(run, visitors, serving, another, ask
     assert ask("/whoami").json()["slot"] == idle
 
 
-def test_a_proxy_that_comes_back_empty_agrees_with_the_other(run, serving, machine, ask):
+def test_a_proxy_and_a_host_that_come_back_empty_agree_with_the_others(run, serving, machine, ask, answering):
     before, slot = serving(), ask("/whoami").json()["slot"]
+    machine("app1").check_output(
+        "systemctl stop 'shop-*' && rm -rf /srv/shop /etc/slipway/shop /var/lib/slipway/shop /etc/systemd/system/shop-*"
+        " && systemctl daemon-reload"
+    )
     machine("proxy2").check_output(
         "systemctl stop nginx; rm -f /var/lib/slipway/slots/shop.green /etc/nginx/sites-*/shop.conf"
     )
+    assert answering("proxy1") == {("app2", slot)}
     run("site")
-    assert ask("/whoami", at="proxy2").json()["slot"] == slot
+    assert answering() == {("app1", slot), ("app2", slot)}
     assert serving() == before
 
 

@@ -106,6 +106,15 @@ def test_neither_reads_the_others_data(machine):
         assert machine(HOST).run(f"runuser -u {name} -- ls /srv/{other}/home").rc != 0
 
 
+@pytest.mark.usefixtures("both")
+def test_visitors_of_one_do_not_notice_an_upgrade_of_the_other(play, load, curl):
+    with load("https://blog.example", [HOST]) as seen:
+        play("slipway.stack.upgrade", "-e", "app_version=v1.1.0")
+    seen.assert_nothing_failed()
+    assert curl("https://shop.example/version", at=HOST).json()["version"] == "v1.1.0"
+    assert {release["version"] for release in seen.result["releases"]} == {"v1.0.0"}
+
+
 def test_both_come_back_after_a_reboot(both, reboot, curl, wait_until):
     assert both
     reboot(HOST)
