@@ -232,12 +232,17 @@ class Load:
     result: dict[str, Any]
 
     def assert_nothing_failed(self) -> None:
+        """Visitors of every kind came, and none of them noticed anything."""
         result = self.result
         seen = {
             key: result[key]
             for key in ("requests", "failures", "examples", "websockets", "streams", "uploads", "posts")
         }
-        assert result["requests"] > 0
+        assert result["requests"] >= 0.9 * result["rate"] * result["seconds"], (result["seconds"], seen)
+        # An upload is waited for when all else has ended.
+        assert min(result["posts"]["answered"], result["uploads"]["done"]) > 0, seen
+        for held in ("websockets", "streams"):
+            assert (result[held]["opened"] > 0, result[held]["failed_to_open"]) == (True, 0), seen
         assert result["failed"] == 0, seen
         assert result["uploads"]["failed"] == 0, seen
         assert result["posts"]["verified"], seen

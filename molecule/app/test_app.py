@@ -166,7 +166,7 @@ def test_gunicorns_settings_win_in_the_documented_order(machine, ask, name):
         "max_requests": 123,  # GUNICORN_MAX_REQUESTS over the repository's 9
         "backlog": 77,
         "keepalive": 75,  # the default
-        "worker_class_str": "sync",
+        "worker_class_str": "gthread",
     }
     assert ask(name, 8110, "/")["body"] == "only $here"
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+SOAK = "SOAK" in os.environ
+
 
 @pytest.fixture
 def another(serving):
@@ -23,8 +25,8 @@ def another(serving):
 def answering(ask, group):
     """Which hosts answer visitors, each with its slot."""
 
-    def answers():
-        told = [ask("/whoami", at=proxy).json() for proxy in group("nginx") for _ in range(8)]
+    def answers(*proxies):
+        told = [ask("/whoami", at=proxy).json() for proxy in proxies or group("nginx") for _ in range(8)]
         return {(answer["hostname"], answer["slot"]) for answer in told}
 
     return answers
@@ -60,26 +62,49 @@ def test_a_part_of_the_fleet_is_not_upgraded_alone(run, serving, another):
     assert serving() == before
 
 
-def test_a_proxy_that_is_away_stops_the_run_before_anything_changes(run, serving, another, machine):
+@pytest.fixture
+def lose(machine):
+    """lose(NAME): nobody reaches the host by ssh any more, the connections that the controller keeps open included."""
+    lost = []
+
+    def shut(host):
+        lost.append(host)
+        machine(host).run("systemctl stop ssh.socket; systemctl stop ssh; pkill -KILL sshd")
+
+    yield shut
+    for host in lost:
+        machine(host).check_output("systemctl start ssh")
+
+
+def test_a_proxy_that_is_away_stops_the_run_before_anything_changes(run, visitors, serving, another, lose):
     before = serving()
-    # With the connections that the controller keeps open.
-    machine("proxy2").run("systemctl stop ssh.socket; systemctl stop ssh; pkill -KILL sshd")
-    try:
+    lose("proxy2")
+    with visitors() as seen:
         told = run("upgrade", "-e", f"app_version={another}", check=False)
-    finally:
-        machine("proxy2").check_output("systemctl start ssh")
+    seen.assert_nothing_failed()
     assert told.status != 0
     assert "proxy2" in told.text
     assert serving() == before
 
 
-def test_a_proxy_whose_workers_cannot_see_the_flag_stops_the_run(run, serving, another, machine):
+@pytest.fixture
+def blue_is_live(ask, run, another):
+    """Workers that can't see the flag take every slot for blue."""
+    if ask("/whoami").json()["slot"] != "blue":
+        run("upgrade", "-e", f"app_version={another}")
+
+
+@pytest.mark.usefixtures("blue_is_live")
+def test_a_proxy_whose_workers_cannot_see_the_flag_stops_the_run(run, visitors, serving, machine):
     before = serving()
-    machine("proxy1").check_output("chmod o-x /var/lib/slipway")
-    try:
-        told = run("upgrade", "-e", f"app_version={another}", check=False)
-    finally:
-        machine("proxy1").check_output("chmod o+x /var/lib/slipway")
+    other = "v1.1.0" if before != {"v1.1.0"} else "v1.2.0"
+    with visitors() as seen:
+        machine("proxy1").check_output("chmod o-x /var/lib/slipway")
+        try:
+            told = run("upgrade", "-e", f"app_version={other}", check=False)
+        finally:
+            machine("proxy1").check_output("chmod o+x /var/lib/slipway")
+    seen.assert_nothing_failed()
     assert told.status != 0
     assert "chmod o+x" in told.text
     assert serving() == before
@@ -108,13 +133,18 @@ def test_a_stale_fact_cache_decides_nothing(run, visitors, serving, another, ask
     assert ask("/whoami").json()["slot"] == idle
 
 
-def test_a_proxy_that_comes_back_empty_agrees_with_the_other(run, serving, machine, ask):
+def test_a_proxy_and_a_host_that_come_back_empty_agree_with_the_others(run, serving, machine, ask, answering):
     before, slot = serving(), ask("/whoami").json()["slot"]
+    machine("app1").check_output(
+        "systemctl stop 'shop-*' && rm -rf /srv/shop /etc/slipway/shop /var/lib/slipway/shop /etc/systemd/system/shop-*"
+        " && systemctl daemon-reload"
+    )
     machine("proxy2").check_output(
         "systemctl stop nginx; rm -f /var/lib/slipway/slots/shop.green /etc/nginx/sites-*/shop.conf"
     )
+    assert answering("proxy1") == {("app2", slot)}
     run("site")
-    assert ask("/whoami", at="proxy2").json()["slot"] == slot
+    assert answering() == {("app1", slot), ("app2", slot)}
     assert serving() == before
 
 
@@ -132,6 +162,39 @@ def test_a_host_that_reboots_before_the_switch_comes_back_with_what_is_live(
     assert serving() == before
     run("upgrade", "-e", f"app_version={another}")
     assert serving() == {another}
+
+
+if SOAK:
+
+    def test_a_host_that_is_lost_before_the_switch_keeps_what_is_live(
+        begin, run, visitors, serving, another, lose, machine
+    ):
+        before = serving()
+        with visitors() as seen:
+            begun = begin("upgrade", "-e", f"app_version={another}")
+            begun.reach("slipway.stack.app : Wait until each instance is healthy")
+            lose("app1")
+            told = begun.end()
+            assert told.status != 0
+            assert "app1 can't be reached" in told.text
+            assert serving() == before
+            machine("app1").check_output("systemctl start ssh")
+            run("upgrade", "-e", f"app_version={another}")
+        seen.assert_nothing_failed()
+        assert serving() == {another}
+
+    def test_a_controller_that_dies_while_files_are_shipped_leaves_the_service_serving(
+        begin, run, visitors, serving, another
+    ):
+        settings = json.dumps({"app_environment": {"APP_ENV": "production", "BEAT_INTERVAL": 5, "KILLED_AT": "files"}})
+        options = ["-e", f"app_version={another}", "-e", settings]
+        with visitors() as seen:
+            begun = begin("upgrade", *options)
+            begun.reach("Ship them")
+            begun.kill()
+            run("upgrade", *options)
+        seen.assert_nothing_failed()
+        assert serving() == {another}
 
 
 def test_a_host_is_lost_and_comes_back(

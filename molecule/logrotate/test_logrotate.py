@@ -9,7 +9,7 @@ import pytest
 HOSTS = ["twelve", "thirteen"]
 ROTATE = "logrotate --force /etc/logrotate.d/slipway-shop"
 # Rotations in quick succession would otherwise drop the oldest lines, as they should.
-KEEP_ALL = "sed 's/rotate 14/rotate 100/' /etc/logrotate.d/slipway-shop > /run/keep && chmod 644 /run/keep"
+KEEP_ALL = "sed 's/rotate 30/rotate 100/' /etc/logrotate.d/slipway-shop > /run/keep && chmod 644 /run/keep"
 JOURNAL = "/etc/systemd/journald.conf.d"
 
 every_host = pytest.mark.parametrize("name", HOSTS)
@@ -29,7 +29,7 @@ def test_files_are_rotated_daily_and_thirty_kept(machine, name):
     host = machine(name)
     assert not host.file("/etc/logrotate.d/slipway-default").exists
     rotation = host.file("/etc/logrotate.d/slipway-shop").content_string
-    for word in ("daily", "rotate 14", "compress", "delaycompress"):
+    for word in ("daily", "rotate 30", "compress", "delaycompress"):
         assert word in rotation
     assert host.run("logrotate --debug /etc/logrotate.conf").rc == 0
     assert host.service("logrotate.timer").is_running
@@ -205,7 +205,7 @@ def test_what_is_broken_is_mended(machine, converge):
         assert host.service("logrotate.timer").is_running
         assert host.service("logrotate.timer").is_enabled
         assert host.service("slipway-forward.service").is_running
-        assert "rotate 14" in host.file("/etc/logrotate.d/slipway-shop").content_string
+        assert "rotate 30" in host.file("/etc/logrotate.d/slipway-shop").content_string
 
 
 def test_a_path_that_another_file_rotates_is_refused(machine, converge):

@@ -8,11 +8,14 @@ import re
 import subprocess
 from pathlib import Path
 
-CONSUMER = Path(__file__).resolve().parents[2] / "examples" / "consumer"
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CONSUMER = ROOT / "examples" / "consumer"
 
 
-def run(*command):
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=CONSUMER)
+def run(*command, at=CONSUMER):
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=at)
 
 
 def test_the_collection_in_use_is_the_installed_tarball():
@@ -24,10 +27,21 @@ def test_the_collection_in_use_is_the_installed_tarball():
     assert not installed & {"molecule", "tests", "examples", "inventories", "Makefile"}
 
 
-def test_the_consumers_example_lacks_nothing_but_real_secrets():
-    refused = run("ansible-playbook", "site.yml", "-i", "prod")
+@pytest.mark.parametrize(
+    ("folder", "playbook", "inventory"),
+    [(CONSUMER, "site.yml", "prod"), (ROOT, "playbooks/site.yml", "inventories/prod")],
+    ids=["consumer", "checkout"],
+)
+def test_an_example_lacks_nothing_but_real_secrets(folder, playbook, inventory):
+    refused = run("ansible-playbook", playbook, "-i", inventory, at=folder)
     assert refused.returncode != 0
     message = re.sub(r"\s+", " ", refused.stdout + refused.stderr)
     assert "3 problems in the inventory" in message
     for name in ("app_database_password", "app_redis_password", "app_secrets.SECRET_KEY"):
         assert f"{name} is a placeholder" in message
+
+
+def test_a_request_of_more_than_a_minute_is_answered(slow_answer):
+    status, seconds = slow_answer()
+    assert status == "200"
+    assert float(seconds) > 65

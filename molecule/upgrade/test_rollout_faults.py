@@ -15,19 +15,25 @@ from threading import Event
 import pytest
 
 # Where the controller is killed: once after the switch, and at each step by `make soak`.
+SWITCH = "Send new requests to the release"
 STEPS = (
     "Begin",
     "Take the lock of the application",
+    "Let each host know of this run",
     "slipway.stack.app : Build the release",
     "slipway.stack.app : Migrate the database",
     "slipway.stack.app : Start the release in its slot",
+    "slipway.stack.app : Wait until each instance is healthy",
+    "slipway.stack.app : Run the command of the smoke check",
+    "Configure the proxies",
     "slipway.stack.app : Start the release's workers, and let the old ones finish",
     "Watch how it fares with them",
-    "Send new requests to the release",
+    SWITCH,
+    "Check that the release answers through every proxy",
     "slipway.stack.app : Run workers, singletons and timers of the release, and record that it is live",
 )
 SOAK = "SOAK" in os.environ
-KILLED_AT = STEPS if SOAK else STEPS[-2:-1]
+KILLED_AT = STEPS if SOAK else (SWITCH,)
 ORPHAN = """
 import http.server, json
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -103,9 +109,11 @@ def smoke(*paths):
 
 
 @pytest.mark.parametrize("check", smoke("/version", "/no/such/page"), ids=["paths", "command"])
-def test_a_release_that_fails_its_smoke_check_is_not_seen(check, run, serving):
+def test_a_release_that_fails_its_smoke_check_is_not_seen(check, run, visitors, serving):
     before = serving()
-    told = run("upgrade", "-e", "app_version=v1.3.0", "-e", check, check=False)
+    with visitors() as seen:
+        told = run("upgrade", "-e", "app_version=v1.3.0", "-e", check, check=False)
+    seen.assert_nothing_failed()
     assert told.status != 0
     assert "404" in told.text
     assert serving() == before
@@ -125,6 +133,8 @@ def test_a_controller_that_dies_leaves_the_service_serving(task, visitors, servi
     version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
     # Settings that no release had make it a new one, which is built.
     settings = {"app_environment": {"APP_ENV": "production", "BEAT_INTERVAL": 5, "KILLED_AT": task}} if SOAK else {}
+    if "smoke" in task:
+        settings["app_smoke_command"] = "sleep 2"
     if task == "Watch how it fares with them":
         settings |= {"app_canary_percent": 50, "app_canary_seconds": 5}
     options = ["-e", f"app_version={version}", "-e", json.dumps(settings)]
@@ -135,6 +145,33 @@ def test_a_controller_that_dies_leaves_the_service_serving(task, visitors, servi
         run("upgrade", *options)
     seen.assert_nothing_failed()
     assert serving() == {version}
+
+
+if SOAK:
+
+    def test_who_presses_ctrl_c_leaves_the_service_serving(visitors, serving, run, begin):
+        version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
+        options = ["-e", f"app_version={version}"]
+        with visitors() as seen:
+            begun = begin("upgrade", *options)
+            begun.reach(SWITCH)
+            assert begun.interrupt().status != 0
+            run("upgrade", *options)
+        seen.assert_nothing_failed()
+        assert serving() == {version}
+
+    @pytest.mark.parametrize("task", ["Ask the proxies which slot is live", SWITCH])
+    def test_a_way_back_whose_controller_dies_is_gone_to_its_end(task, visitors, serving, run, begin):
+        before = serving()
+        version = "v1.1.0" if before != {"v1.1.0"} else "v1.2.0"
+        with visitors() as seen:
+            run("upgrade", "-e", f"app_version={version}")
+            begun = begin("rollback")
+            begun.reach(task)
+            begun.kill()
+            run("rollback")
+        seen.assert_nothing_failed()
+        assert serving() == before
 
 
 def test_the_old_slot_ends_when_its_warm_time_is_over(run, ask, serving, machine, wait_until):
@@ -197,15 +234,38 @@ def test_a_canary_that_fares_well_goes_live(run, crowd, serving):
     assert serving() == {version}
 
 
-def test_a_host_that_reboots_after_the_switch_serves_the_release(begin, run, serving, wait_until, ask, reboot):
+@pytest.fixture
+def weight(machine):
+    """weight(UNIT): its share of the processor, where the usual one is 100."""
+
+    def look(unit):
+        told = machine("one").check_output("systemctl show --property=CPUWeight --value %s", unit)
+        return [int(number) for number in told.split() if number.isdecimal()]
+
+    return look
+
+
+def test_a_host_that_reboots_after_the_switch_serves_the_release(begin, run, serving, wait_until, ask, reboot, weight):
     before = serving()
     version = "v1.1.0" if before != {"v1.1.0"} else "v1.2.0"
-    begun = begin("upgrade", "-e", f"app_version={version}")
+    idle = "green" if ask("/whoami").json()["slot"] == "blue" else "blue"
+    # A setting that no release had makes it a new one, which is built.
+    options = [
+        "-e",
+        f"app_version={version}",
+        "-e",
+        json.dumps({"app_environment": {"APP_ENV": "production", "NEW": 1}}),
+    ]
+    begun = begin("upgrade", *options)
+    begun.reach("slipway.stack.app : Build the release")
+    wait_until(lambda: set(weight("slipway-build-shop-*.scope")) == {20}, seconds=20, interval=0.1)
+    begun.reach("slipway.stack.app : Wait until each instance is healthy")
+    assert weight(f"shop-web@{idle}.service") == [20]
     begun.reach("Check that the release answers through every proxy")
     reboot("one")
     assert begun.end().status != 0
     # Whichever it is: nobody has come to help.
     wait_until(lambda: ask("/version").status == 200, seconds=60)
     assert len(serving()) == 1
-    run("upgrade", "-e", f"app_version={version}")
+    run("upgrade", *options)
     assert serving() == {version}

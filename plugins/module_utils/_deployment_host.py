@@ -78,8 +78,6 @@ class Executor:
         return {**self._write([{"path": path, "content": content, "mode": "0600"}]), "diff": []}
 
     def start(self, bundle: logic.Bundle, slot: str, *, anew: bool) -> dict[str, Any]:
-        if anew:
-            self._let_drain(slot)
         return self._perform(
             logic.starting(self.host, bundle, slot, anew=anew),
             # A release that is kept to go back to has proven itself, and is wanted at once.
@@ -155,7 +153,7 @@ class Executor:
             "diff": [part for result in results for part in result.get("diff", [])],
         }
 
-    def _let_drain(self, slot: str) -> None:
+    def let_drain(self, slot: str) -> None:
         """Visitors who were left in this slot a moment ago keep their connections for as long as they were promised."""
         live, left = read_json(self.layout.live), read_json(self.layout.slot(slot))
         if self.options.check_mode or not left or live.get("slot") != other(slot):

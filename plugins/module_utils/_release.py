@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import glob
 import json
 import os
 import pwd
 import re
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +22,12 @@ from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils._atomic import sync_directory, write_atomically
 from ansible_collections.slipway.stack.plugins.module_utils._drain import held_for_long
-from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._processes import SLOTS
+from ansible_collections.slipway.stack.plugins.module_utils._turn import alone
 
 _PREFERRED_UID = 1000
 _UNIT_MARK = "X-Slipway-Application="
 _MINOR_PYTHON = re.compile(r"python(3\.\d+)")
-_POLL_S = 0.5
 
 
 def now() -> str:
@@ -89,27 +86,12 @@ class Layout:
         """Keep a second build out, also one that outlived its controller. Yields a descriptor for child processes."""
         folder = self.state / self.name
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "build.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            deadline = time.monotonic() + seconds
-            while not _try_lock(descriptor):
-                if time.monotonic() > deadline:
-                    raise StackError(
-                        f"another build of {self.name} has been running on this host for more than {seconds:.0f} s: "
-                        f"wait for it, or end it (systemctl stop 'slipway-build-{self.name}-*.scope')."
-                    )
-                time.sleep(_POLL_S)
+        complaint = (
+            f"another build of {self.name} has been running on this host for more than {seconds:.0f} s: "
+            f"wait for it, or end it (systemctl stop 'slipway-build-{self.name}-*.scope')."
+        )
+        with alone(folder / "build.lock", seconds, complaint) as descriptor:
             yield descriptor
-        finally:
-            os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def read_json(path: Path) -> dict[str, Any]:

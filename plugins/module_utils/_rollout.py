@@ -231,9 +231,10 @@ def _release_to_go_back_to(
     on_all = _releases_on_all(hosts)
     choices = ", ".join(f"{manifest['id']} ({manifest.get('version', '')})" for manifest in on_all)
     if not back_to:
-        # Where a run ended between its switch and its hand-over, what is recorded is what was before.
+        # Where a run ended between its switch and its hand-over, what is recorded is what was before: a way back is
+        # gone to its end, and anything else is gone back from.
         recorded = [(facts["live"]["release"], facts["previous_good"]) for facts in hosts.values()]
-        previous = {before if release == live["release"] else release for release, before in recorded} - {""}
+        previous = {before if live["release"] in {release, before} else release for release, before in recorded} - {""}
         if len(previous) != 1:
             raise UndecidedError(
                 f"The ledger knows no release before {live['release']} ({live.get('version', '')}) that is still on all "

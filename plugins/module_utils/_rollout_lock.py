@@ -20,10 +20,10 @@ from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils._atomic import sync_directory, write_atomically
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
+from ansible_collections.slipway.stack.plugins.module_utils._turn import make_directory
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MODE = 0o644
-_OTHERS_MAY_LOOK = 0o022
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def decide(before: Holder | None, claim: Claim, at: datetime.datetime) -> Decisi
 
 
 def hold(path: Path, claim: Claim, at: datetime.datetime) -> Decision:
-    _make_directory(path.parent)
+    make_directory(path.parent)
     with _alone(path.parent):
         decision = decide(read(path), claim, at)
         if decision.after:
@@ -161,14 +161,6 @@ def _alone(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _make_directory(path: Path) -> None:
-    umask = os.umask(_OTHERS_MAY_LOOK)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    finally:
-        os.umask(umask)
 
 
 def _text(moment: datetime.datetime) -> str:

@@ -98,12 +98,20 @@ options:
     description: What else to note in the ledger.
     type: dict
     default: {}
+  run:
+    description:
+      - The run of a playbook that this is a step of. Where M(slipway.stack.rollout_lock) let this host know of another
+        since, nothing is done and the task fails. So a step that outlives its controller can't disturb the next run.
+      - With or without it, one task of this module at a time does its work for an application.
+    type: str
+    default: ""
   timeout:
     description: For how many seconds to wait for units to be up.
     type: float
     default: 10
 seealso:
   - module: slipway.stack.release
+  - module: slipway.stack.rollout_lock
   - module: slipway.stack.health_check
   - module: slipway.stack.slot
 """
@@ -177,6 +185,8 @@ failed_units:
   sample: []
 """
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +196,7 @@ from ansible_collections.slipway.stack.plugins.module_utils import _deployment a
 from ansible_collections.slipway.stack.plugins.module_utils import _deployment_host as actions
 from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
 from ansible_collections.slipway.stack.plugins.module_utils._release import Layout
+from ansible_collections.slipway.stack.plugins.module_utils._turn import turn
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -196,6 +207,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     parameters = module.params
     layout = Layout(parameters["name"], Path(parameters["root"]))
     host = actions.Executor(layout, call, parameters["timeout"], check_mode=module.check_mode, diff=module._diff)
+    if parameters["state"] == "started" and parameters["anew"]:
+        # Nobody has to wait for a step that only waits, and what came after it is seen once it is over.
+        host.let_drain(parameters["slot"])
+    with contextlib.nullcontext() if module.check_mode else turn(layout.state / layout.name, parameters["run"]):
+        return perform(host, layout, parameters, diff=module._diff)
+
+
+def perform(host: actions.Executor, layout: Layout, parameters: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
     if parameters["state"] == "stopped":
         return host.stop(parameters["release"], parameters["slot"], parameters["ledger"], remove=parameters["remove"])
     if parameters["bundle"]:
@@ -229,7 +248,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "targets": bundle.targets(parameters["slot"], exclusive=False),
         "replaced_targets": bundle.targets(parameters["slot"], exclusive=True),
         "smoke": bundle.content.get("smoke", {}),
-    } | ({"diff": result["diff"] + stage["diff"]} if module._diff else {})
+    } | ({"diff": result["diff"] + stage["diff"]} if diff else {})
 
 
 def main() -> None:
@@ -254,6 +273,7 @@ def main() -> None:
             "remove": {"type": "bool", "default": False},
             "outcome": {"type": "str", "choices": ["live", "rolled back", "failed"], "default": "live"},
             "ledger": {"type": "dict", "default": {}},
+            "run": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 10},
         },
         supports_check_mode=True,

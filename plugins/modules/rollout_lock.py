@@ -37,14 +37,17 @@ options:
   state:
     description:
       - V(held) takes the lock. Where O(run) has it already, its lease is renewed.
+      - V(entered) lets this host know that O(run) has the lock, which lies on another host maybe. It waits until a step of
+        an earlier run has ended that is still under way here. From then on M(slipway.stack.deployment) and
+        M(slipway.stack.slot) refuse steps of earlier runs on this host, such as those that outlive their controller.
       - V(released) gives it back. Where another run has it, or nobody, nothing is done.
       - V(query) only tells who has it.
     type: str
-    choices: [held, released, query]
+    choices: [held, entered, released, query]
     default: held
   run:
     description:
-      - A text that no other run of a playbook has. Required with O(state=held) and O(state=released).
+      - A text that no other run of a playbook has. Required with each O(state) but V(query).
     type: str
   purpose:
     description: What the lock is held for, for those who find it taken.
@@ -83,6 +86,13 @@ EXAMPLES = r"""
         name: shop
         run: "{{ rollout_run }}"
         purpose: upgrade to v1.4.3
+      run_once: true
+
+    - name: Let each host know
+      slipway.stack.rollout_lock:
+        name: shop
+        state: entered
+        run: "{{ rollout_run }}"
 
     - name: Roll out
       ansible.builtin.include_tasks: rollout.yml
@@ -92,6 +102,7 @@ EXAMPLES = r"""
         name: shop
         state: released
         run: "{{ rollout_run }}"
+      run_once: true
 
 - name: Ask who is rolling out
   slipway.stack.rollout_lock:
@@ -110,7 +121,7 @@ holder:
   description:
     - Who has the lock after this task, or in check mode now. Empty when nobody has it.
     - When the task fails since another run has the lock, it is here too.
-  returned: always
+  returned: when O(state) is other than V(entered)
   type: dict
   sample:
     run: 20261123T120005-9f2c
@@ -162,6 +173,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils import _rollout_lock as logic
+from ansible_collections.slipway.stack.plugins.module_utils import _turn
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 
 
@@ -205,6 +217,12 @@ def release(module: AnsibleModule, path: Path) -> dict[str, Any]:
     return {"released": holder is not None, "holder": as_dict(holder if module.check_mode else None)}
 
 
+def enter(module: AnsibleModule, path: Path) -> dict[str, Any]:
+    if not module.check_mode:
+        _turn.enter(path.parent, module.params["run"])
+    return {}
+
+
 def query(module: AnsibleModule, path: Path) -> dict[str, Any]:
     holder = logic.read(path)
     dead = logic.cause_of_death(holder, module.params["ended"], logic.now()) if holder else ""
@@ -217,7 +235,7 @@ def as_dict(holder: logic.Holder | None) -> dict[str, Any]:
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     path = logic.lock_path(module.params["directory"], module.params["name"])
-    states = {"held": hold, "released": release, "query": query}
+    states = {"held": hold, "entered": enter, "released": release, "query": query}
     return {"changed": False, "file": str(path), **states[module.params["state"]](module, path)}
 
 
@@ -225,7 +243,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["held", "released", "query"], "default": "held"},
+            "state": {"type": "str", "choices": ["held", "entered", "released", "query"], "default": "held"},
             "run": {"type": "str"},
             "purpose": {"type": "str", "default": ""},
             "minutes": {"type": "int", "default": 60},
@@ -234,7 +252,7 @@ def main() -> None:
             "controller": {"type": "dict", "default": {}},
             "ended": {"type": "dict", "default": {}},
         },
-        required_if=[("state", "held", ["run"]), ("state", "released", ["run"])],
+        required_if=[("state", state, ["run"]) for state in ("held", "entered", "released")],
         supports_check_mode=True,
     )
     conclude(module, run)

@@ -49,12 +49,23 @@ options:
     description: Where the flags of canaries are, which do not outlive a reboot.
     type: path
     default: /run/slipway/slots
+  run:
+    description:
+      - The run of a playbook that this is a step of. Where M(slipway.stack.rollout_lock) let this host know of another
+        since, for the application that is named like O(site), nothing is changed and the task fails.
+    type: str
+    default: ""
+  run_directory:
+    description: Where M(slipway.stack.rollout_lock) notes runs.
+    type: path
+    default: /var/lib/slipway
   sites:
     description: Where the configurations of sites are.
     type: path
     default: /etc/nginx/sites-available
 seealso:
   - module: slipway.stack.canary
+  - module: slipway.stack.rollout_lock
   - module: slipway.stack.health_check
 """
 
@@ -120,6 +131,7 @@ readable:
   sample: true
 """
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -129,6 +141,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.stack.plugins.module_utils import _slot as logic
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._rollout import other
+from ansible_collections.slipway.stack.plugins.module_utils._turn import turn
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -165,7 +178,9 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             "after_header": f"live slot of {site}",
         }
     if result["changed"] and not module.check_mode:
-        flags.change(before, after)
+        folder, its_run = Path(module.params["run_directory"], site), module.params["run"]
+        with turn(folder, its_run) if its_run else contextlib.nullcontext():
+            flags.change(before, after)
     result["at"] = time.time()
     return result
 
@@ -190,6 +205,8 @@ def main() -> None:
             "canary": {"type": "int", "choices": [0, 1, 5, 10, 25, 50]},
             "directory": {"type": "path", "default": "/var/lib/slipway/slots"},
             "canary_directory": {"type": "path", "default": "/run/slipway/slots"},
+            "run": {"type": "str", "default": ""},
+            "run_directory": {"type": "path", "default": "/var/lib/slipway"},
             "sites": {"type": "path", "default": "/etc/nginx/sites-available"},
         },
         supports_check_mode=True,

@@ -61,33 +61,32 @@ def visitors(load, group):
 READER = """
 import http.client, json, os, re, socket, ssl, sys, time
 context = ssl._create_unverified_context()
-urls, name, stop = sys.argv[1].split(","), sys.argv[2], sys.argv[3]
-def get(url, path):
-    # Who asks by address alone is refused: the name belongs to the handshake.
-    plain = socket.create_connection((url.removeprefix("https://"), 443), timeout=10)
-    connection = http.client.HTTPSConnection(name)
-    connection.sock = context.wrap_socket(plain, server_hostname=name)
+addresses, name, stop = sys.argv[1].split(","), sys.argv[2], sys.argv[3]
+def get(address, path):
+    connection = http.client.HTTPSConnection(name, timeout=10)
+    # nginx hangs up on whoever doesn't say the name.
+    connection.sock = context.wrap_socket(socket.create_connection((address, 443), 10), server_hostname=name)
     connection.request("GET", path)
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
-    return answer.status, text
+    return answer.status, text if answer.status == 200 else ""
 def script(page):
     return re.search("src=([^>]+)>", page)[1]
 met = {"missing": [], "pages": [], "answers": {}}
-opened = script(get(urls[0], "/front/")[1])
+opened = script(get(addresses[0], "/front/")[1])
 while not os.path.exists(stop):
-    for url in urls:
-        status, page = get(url, "/front/")
+    for address in addresses:
+        status, page = get(address, "/front/")
         for path in (opened, script(page)):
-            status, _text = get(url, path)
+            status, _text = get(address, path)
             if status != 200:
-                met["missing"].append([url, path, status])
+                met["missing"].append([address, path, status])
         if page not in met["pages"]:
             met["pages"].append(page)
         for path in ("/leaves/version", "/comes/version"):
-            status, text = get(url, path)
-            answers = met["answers"].setdefault(url + path, [])
+            status, text = get(address, path)
+            answers = met["answers"].setdefault(address + path, [])
             if status not in answers[-1:]:
                 answers.append(status)
     time.sleep(0.05)
@@ -102,9 +101,9 @@ def reader(client, group, address, run_python):
     @contextmanager
     def read():
         stop, seen = client.check_output("mktemp -u"), SimpleNamespace(met=None)
-        urls = ",".join(f"https://{address(proxy)}" for proxy in group("nginx"))
+        addresses = ",".join(address(proxy) for proxy in group("nginx"))
         with ThreadPoolExecutor() as pool:
-            reading = pool.submit(run_python, READER, urls, DOMAIN, stop)
+            reading = pool.submit(run_python, READER, addresses, DOMAIN, stop)
             try:
                 yield seen
             finally:
@@ -183,9 +182,25 @@ class Begun:
         self.process.stdout.close()
         self.process.wait()
 
+    def interrupt(self):
+        """As Ctrl-C does."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.end()
+
     def end(self):
         text = self.process.communicate()[0]
         return Told(self.process.returncode, re.sub(r"\s+", " ", text))
+
+
+@pytest.fixture
+def report(capsys):
+    """report(TEXT): for whoever reads the log, also where the test passes."""
+
+    def tell(text):
+        with capsys.disabled():
+            print(f"\n{text}")
+
+    return tell
 
 
 @pytest.fixture(scope="session")

@@ -183,6 +183,11 @@ def test_a_rollback_stays_while_the_inventory_is_the_same() -> None:
     assert decided["note"] == "v1 stays, since the inventory's version is what it was when v1 went live."
 
 
+def test_a_rollback_that_was_cut_off_after_its_switch_is_finished() -> None:
+    # The flag leads to v1 again, and v2 is still what is recorded.
+    assert outcome(choose(UPGRADED, proxies("blue"), {}, ROLLBACK)) == (ONE, "blue", False)
+
+
 def test_a_rollback_keeps_the_settings_that_it_brought_back() -> None:
     hosts = {"web1": host("blue", wanted="v2", blue=ONE)}
     hosts["web1"]["live"]["wanted"]["settings"] = "s2"

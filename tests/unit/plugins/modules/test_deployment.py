@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.slipway.stack.plugins.module_utils import _deployment_host
+from ansible_collections.slipway.stack.plugins.module_utils import _deployment_host, _turn
 from ansible_collections.slipway.stack.plugins.module_utils._release import (
     Layout,
     bundle_path,
@@ -391,6 +391,32 @@ def test_nobody_is_waited_for_without_need(host: Host, waits: list[tuple[set[int
     assert waits == [], "it is the live slot"
     host.run("started", "3", "blue", bundle=host.bundle_of("3"), anew=True, check_mode=True)
     assert waits == [], "it is a check"
+
+
+# --- steps that nobody waits for any more
+
+
+def test_a_step_of_a_run_that_another_has_followed_does_nothing(upgraded: Host) -> None:
+    upgraded.build("3")
+    _turn.enter(upgraded.layout.state / "shop", "new")
+    before = upgraded.everything()
+    late = upgraded.run("started", "3", "blue", bundle=upgraded.bundle_of("3"), anew=True, run="old")
+    assert late["msg"].startswith("another run has taken over the rollout of shop")
+    assert upgraded.everything() == before
+    assert upgraded.run("started", "3", "blue", bundle=upgraded.bundle_of("3"), anew=True, run="new")["changed"]
+
+
+def test_a_step_that_drained_while_another_run_came_does_nothing(
+    upgraded: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        _deployment_host._drain, "wait", lambda *_: _turn.enter(upgraded.layout.state / "shop", "new", 0)
+    )
+    upgraded.build("3")
+    upgraded.systemd.calls.clear()
+    late = upgraded.run("started", "3", "blue", bundle=upgraded.bundle_of("3"), anew=True, run="old")
+    assert late["failed"]
+    assert upgraded.systemd.calls == []
 
 
 # --- when it fails

@@ -19,6 +19,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils import _rollout_lock as logic
+from ansible_collections.slipway.stack.plugins.module_utils import _turn
 from ansible_collections.slipway.stack.plugins.modules import rollout_lock
 
 RunLock = Callable[..., dict[str, Any]]
@@ -147,6 +148,14 @@ def test_who_lost_the_lock_is_told(run_lock: RunLock, expired: dict[str, Any], l
     run_lock("held", "second")
     renewal = logic.hold(lock, logic.Claim("old"), logic.now())
     assert (renewal.after, renewal.before) == (None, logic.read(lock))
+
+
+def test_a_host_knows_the_newest_run(run_lock: RunLock, tmp_path: Path) -> None:
+    entered = run_lock("entered")
+    assert (entered["changed"], "failed" in entered) == (False, False)
+    run_lock("entered", "second", check_mode=True)
+    with _turn.turn(tmp_path / "lib/shop", "first"):
+        pass
 
 
 def test_release(run_lock: RunLock, lock: Path) -> None:

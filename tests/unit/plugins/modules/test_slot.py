@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.slipway.stack.plugins.module_utils import _slot
+from ansible_collections.slipway.stack.plugins.module_utils import _slot, _turn
 from ansible_collections.slipway.stack.plugins.modules import slot
 
 RunSlot = Callable[..., dict[str, Any]]
@@ -101,6 +101,15 @@ def test_it_tells_whether_the_site_is_there_and_since_when(
     found = {site: run_slot(state, site, sites=str(tmp_path)) for site in ("shop", "newcomer")}
     assert {site: result["configured"] for site, result in found.items()} == {"shop": True, "newcomer": False}
     assert begin <= found["shop"]["at"] <= found["newcomer"]["at"] <= time.time()
+
+
+def test_a_run_that_another_has_followed_switches_nothing(run_slot: RunSlot, visible: None, tmp_path: Path) -> None:
+    runs = {"run_directory": str(tmp_path / "lib")}
+    _turn.enter(tmp_path / "lib/shop", "new")
+    refused = run_slot("green", run="old", **runs)
+    assert refused["msg"].startswith("another run has taken over the rollout of shop")
+    assert run_slot("query")["after"] == "blue"
+    assert run_slot("green", run="new", **runs)["changed"]
 
 
 def test_what_is_no_file_is_no_flag(run_slot: RunSlot, visible: None, tmp_path: Path) -> None:
