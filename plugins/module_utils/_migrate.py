@@ -77,7 +77,7 @@ class Migration:
         chosen = logic.in_phase(steps, self._wish.phase)
         before = self._name(found["before"], schema)
         if self._wish.state == "current":
-            return {**self._result(steps, chosen, before, before), **self._told_of(schema or {})}
+            return {**self._result(steps, chosen, before, before), **self._told_of(schema or Schema({}))}
         self._judge(chosen, found["before"], schema)
         if self._wish.check_mode or not chosen:
             if not self._wish.check_mode:
@@ -90,16 +90,17 @@ class Migration:
         self._fail_for_invalid_indexes(invalid, output, now)
         broken = broken_promises(schema, schema_after) if schema is not None and schema_after is not None else []
         result = self._result(steps, chosen, before, now)
+        broken += self._warned_of(broken)
         kind = self._kind(chosen, broken) if result["changed"] else "none"
         return {**result, "kind": kind, "breaking": broken, "output": output}
 
     def _told_of(self, schema: Schema) -> dict[str, Any]:
         """What an application has done to its schema since."""
-        if not self._wish.since or self._wish.since == schema:
-            return {"schema": schema}
+        if not self._wish.since.tables or self._wish.since == schema:
+            return {"schema": schema.told()}
         broken = broken_promises(self._wish.since, schema)
         kind = logic.CONTRACT if broken else logic.EXPAND
-        return {"schema": schema, "before": fingerprint(self._wish.since), "kind": kind, "breaking": broken}
+        return {"schema": schema.told(), "before": fingerprint(self._wish.since), "kind": kind, "breaking": broken}
 
     def _schema(self) -> Schema | None:
         return self._session.read_schema() if self._session else None
@@ -143,7 +144,10 @@ class Migration:
         if program is None:
             return
         self._findings = lint.check(
-            program, forward, postgres=self._session.server_version() if self._session else 0, tables=schema
+            program,
+            forward,
+            postgres=self._session.server_version() if self._session else 0,
+            tables=schema.tables if schema else None,
         )
         serious = [finding for finding in self._findings if finding["serious"]]
         for finding in self._findings:
@@ -270,14 +274,17 @@ class Migration:
         for index in self._session.invalid_indexes() if self._session else []:
             self._warn(f"The index {index['index']} of {index['table']} is invalid: {index['mend']}.")
 
+    def _warned_of(self, seen: Sequence[str]) -> list[str]:
+        """What takes something away by its SQL, where that isn't seen in the schema and nobody has said why it's none."""
+        found = [finding for finding in self._findings if finding["breaking"] and not finding["accepted"]]
+        return [f"{finding['revision']} has `{finding['sql']}` ({finding['rule']})" for finding in found if not seen]
+
     def _kind(self, chosen: Sequence[logic.Step], broken: Sequence[str]) -> str:
-        """What was seen counts for more than what was read, and that for more than what was said."""
-        takes_away = any(step.kind == logic.CONTRACT and not step.back for step in chosen)
-        if self._session is None:
-            takes_away = takes_away or any(finding["breaking"] for finding in self._findings)
-            if any(not step.sql for step in chosen):
-                return logic.CONTRACT if takes_away else "unknown"
-        return logic.CONTRACT if takes_away or broken else logic.EXPAND
+        """What was seen or read counts for more than what was said."""
+        if broken or any(step.kind == logic.CONTRACT and not step.back for step in chosen):
+            return logic.CONTRACT
+        unseen = self._session is None and any(not step.sql for step in chosen)
+        return "unknown" if unseen else logic.EXPAND
 
     def _result(
         self, steps: Sequence[logic.Step], chosen: Sequence[logic.Step], before: str, after: str
