@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,10 @@ class Migration:
         self._judge(chosen, found["before"], schema)
         if self._wish.check_mode or not chosen:
             if not self._wish.check_mode:
-                self._tell_invalid_indexes()
+                self._tell_of(self._session.invalid_indexes() if self._session else [])
             return self._result(steps, chosen, before, before)
         invalid = self._refuse_invalid_indexes(chosen)
+        self._warn_of_endless_waits()
         after, output = self._run(chosen, found)
         schema_after = self._schema()
         now = self._name(after, schema_after)
@@ -244,15 +245,17 @@ class Migration:
         )
 
     def _refuse_invalid_indexes(self, chosen: Sequence[logic.Step]) -> list[str]:
-        """CREATE INDEX CONCURRENTLY IF NOT EXISTS would take an invalid one for success."""
+        """CREATE INDEX CONCURRENTLY IF NOT EXISTS would take an invalid one for success. What can't be read may hold it."""
         found = self._session.invalid_indexes() if self._session else []
         sql = " ".join(step.sql for step in chosen)
+        unread = any(not step.sql for step in chosen)
         for index in found:
             name = index["index"].rpartition(".")[2]
-            if name in sql:
+            if unread or name in sql:
+                would = "would" if name in sql else "may"
                 raise StackError(
                     f"The index {name} of {index['table']} is invalid, since an earlier CREATE INDEX CONCURRENTLY was cut "
-                    f"off, and the pending revisions would leave it so: {index['mend'].partition(';')[0]}; then run this "
+                    f"off, and the pending revisions {would} leave it so: {index['mend'].partition(';')[0]}; then run this "
                     "again.",
                     invalid_indexes=found,
                 )
@@ -269,9 +272,18 @@ class Migration:
                 output=output,
                 after=now,
             )
+        self._tell_of(found)
 
-    def _tell_invalid_indexes(self) -> None:
-        for index in self._session.invalid_indexes() if self._session else []:
+    def _warn_of_endless_waits(self) -> None:
+        """As with a managed database, where nobody has made the role."""
+        if self._session and self._session.lock_timeout() == "0":
+            self._warn(
+                "The role that migrates waits for the lock of a table without end, and every query of that table behind it: "
+                "let app_migrate_user name a role of its own, for which ALTER ROLE ... SET lock_timeout = '3s' was run."
+            )
+
+    def _tell_of(self, invalid: Sequence[Mapping[str, str]]) -> None:
+        for index in invalid:
             self._warn(f"The index {index['index']} of {index['table']} is invalid: {index['mend']}.")
 
     def _warned_of(self, seen: Sequence[str]) -> list[str]:

@@ -91,8 +91,10 @@ class Session:
     def server_version(self) -> int:
         return 17
 
+    patience = "3s"
+
     def lock_timeout(self) -> str:
-        return "3s"
+        return self.patience
 
     def end_leftovers(self, mark: str, **_more: bool) -> list[str]:
         self.ended.append(mark)
@@ -104,7 +106,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_migrate.time, "sleep", lambda _seconds: None)
 
 
-def migrate(tool: Tool, session: Session | None = None, **wishes: Any) -> dict[str, Any]:
+def migrate(tool: Tool, session: Session | None = None, told: list[str] | None = None, **wishes: Any) -> dict[str, Any]:
     wish = {"application": "shop", "state": "head", "phase": "all", "contract": [], "lint": "off", "retries": 3}
     more = {
         "squawk_version": "0",
@@ -116,7 +118,7 @@ def migrate(tool: Tool, session: Session | None = None, **wishes: Any) -> dict[s
         "is_copy": False,
     }
     asked = Wish(**{**wish, **more, "named_by_schema": False, **wishes})  # type: ignore[arg-type]
-    return Migration(asked, tool, tool, session, lambda _text: None).run()  # type: ignore[arg-type]
+    return Migration(asked, tool, tool, session, told.append if told is not None else lambda _text: None).run()  # type: ignore[arg-type]
 
 
 def test_it_moves_once_and_then_finds_nothing_to_do() -> None:
@@ -224,6 +226,31 @@ def test_an_invalid_index_after_the_run_is_a_failure() -> None:
     tool = Tool("a")
     with pytest.raises(StackError, match="The migration ran, but the index by_name of items is invalid"):
         migrate(tool, Session(tool, invalid=[[], [INVALID]]))
+
+
+def test_where_no_sql_can_be_read_any_invalid_index_is_in_the_way() -> None:
+    tool = Tool("a")
+    plan = tool.plan("head")
+    plan["steps"][0]["sql"] = ""
+    tool.plan = lambda _state: plan  # type: ignore[method-assign]
+    with pytest.raises(StackError, match="the pending revisions may leave it so: DROP INDEX CONCURRENTLY by_name"):
+        migrate(tool, Session(tool, invalid=[[INVALID]]))
+    assert tool.runs == 0
+
+
+def test_an_invalid_index_that_was_known_is_told_of_again() -> None:
+    tool, told = Tool("a"), list[str]()
+    other = {**INVALID, "index": "by_size"}
+    migrate(tool, Session(tool, invalid=[[other], [other]]), told)
+    assert [text for text in told if "by_size of items is invalid" in text]
+
+
+def test_a_role_that_waits_without_end_is_told_of() -> None:
+    tool, told = Tool("a"), list[str]()
+    session = Session(tool)
+    session.patience = "0"
+    migrate(tool, session, told)
+    assert ["lock_timeout = '3s'" in text and "app_migrate_user" in text for text in told] == [True]
 
 
 def test_what_goes_on_in_the_database_is_ended() -> None:
