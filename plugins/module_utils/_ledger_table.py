@@ -20,6 +20,8 @@ _RELEASE = 12
 _COMMIT = 8
 _HOSTS = 3
 _REASON = 80
+# Steps of a run, which are told by how it ended, unless it never did.
+_STEPS = ("migrated", "ran")
 # What rounds to nothing.
 _BRIEF = 0.05
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -110,9 +112,13 @@ def ledger_table(ledgers: Mapping[str, Iterable[Entry]], limit: int = 20) -> str
 
 def _rows(ledgers: Mapping[str, Iterable[Entry]]) -> Iterable[Row]:
     rows: dict[tuple[object, ...], Row] = {}
+    ledgers = {host: list(entries) for host, entries in ledgers.items()}
+    ended = {_text(entry.get("run")) for entries in ledgers.values() for entry in entries if not _is_step(entry)}
     for host, entries in sorted(ledgers.items()):
         for number, entry in enumerate(entries):
             run = _text(entry.get("run"))
+            if run and run in ended and _is_step(entry):
+                continue
             # Where a run ended in two ways, who ended how is what matters.
             key = (run, _text(entry.get("outcome"))) if run else (host, number)
             row = rows.setdefault(key, Row())
@@ -120,6 +126,10 @@ def _rows(ledgers: Mapping[str, Iterable[Entry]]) -> Iterable[Row]:
             if host not in row.hosts:
                 row.hosts.append(host)
     return rows.values()
+
+
+def _is_step(entry: Entry) -> bool:
+    return entry.get("outcome") in _STEPS
 
 
 def _aligned(cells: Sequence[str], right: bool) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,29 +77,31 @@ class Migration:
         chosen = logic.in_phase(steps, self._wish.phase)
         before = self._name(found["before"], schema)
         if self._wish.state == "current":
-            return {**self._result(steps, chosen, before, before), **self._told_of(schema or {})}
+            return {**self._result(steps, chosen, before, before), **self._told_of(schema or Schema({}))}
         self._judge(chosen, found["before"], schema)
         if self._wish.check_mode or not chosen:
             if not self._wish.check_mode:
-                self._tell_invalid_indexes()
+                self._tell_of(self._session.invalid_indexes() if self._session else [])
             return self._result(steps, chosen, before, before)
         invalid = self._refuse_invalid_indexes(chosen)
+        self._warn_of_endless_waits()
         after, output = self._run(chosen, found)
         schema_after = self._schema()
         now = self._name(after, schema_after)
         self._fail_for_invalid_indexes(invalid, output, now)
         broken = broken_promises(schema, schema_after) if schema is not None and schema_after is not None else []
         result = self._result(steps, chosen, before, now)
+        broken += self._warned_of(broken)
         kind = self._kind(chosen, broken) if result["changed"] else "none"
         return {**result, "kind": kind, "breaking": broken, "output": output}
 
     def _told_of(self, schema: Schema) -> dict[str, Any]:
         """What an application has done to its schema since."""
-        if not self._wish.since or self._wish.since == schema:
-            return {"schema": schema}
+        if not self._wish.since.tables or self._wish.since == schema:
+            return {"schema": schema.told()}
         broken = broken_promises(self._wish.since, schema)
         kind = logic.CONTRACT if broken else logic.EXPAND
-        return {"schema": schema, "before": fingerprint(self._wish.since), "kind": kind, "breaking": broken}
+        return {"schema": schema.told(), "before": fingerprint(self._wish.since), "kind": kind, "breaking": broken}
 
     def _schema(self) -> Schema | None:
         return self._session.read_schema() if self._session else None
@@ -143,7 +145,10 @@ class Migration:
         if program is None:
             return
         self._findings = lint.check(
-            program, forward, postgres=self._session.server_version() if self._session else 0, tables=schema
+            program,
+            forward,
+            postgres=self._session.server_version() if self._session else 0,
+            tables=schema.tables if schema else None,
         )
         serious = [finding for finding in self._findings if finding["serious"]]
         for finding in self._findings:
@@ -240,15 +245,17 @@ class Migration:
         )
 
     def _refuse_invalid_indexes(self, chosen: Sequence[logic.Step]) -> list[str]:
-        """CREATE INDEX CONCURRENTLY IF NOT EXISTS would take an invalid one for success."""
+        """CREATE INDEX CONCURRENTLY IF NOT EXISTS would take an invalid one for success. What can't be read may hold it."""
         found = self._session.invalid_indexes() if self._session else []
         sql = " ".join(step.sql for step in chosen)
+        unread = any(not step.sql for step in chosen)
         for index in found:
             name = index["index"].rpartition(".")[2]
-            if name in sql:
+            if unread or name in sql:
+                would = "would" if name in sql else "may"
                 raise StackError(
                     f"The index {name} of {index['table']} is invalid, since an earlier CREATE INDEX CONCURRENTLY was cut "
-                    f"off, and the pending revisions would leave it so: {index['mend'].partition(';')[0]}; then run this "
+                    f"off, and the pending revisions {would} leave it so: {index['mend'].partition(';')[0]}; then run this "
                     "again.",
                     invalid_indexes=found,
                 )
@@ -265,19 +272,31 @@ class Migration:
                 output=output,
                 after=now,
             )
+        self._tell_of(found)
 
-    def _tell_invalid_indexes(self) -> None:
-        for index in self._session.invalid_indexes() if self._session else []:
+    def _warn_of_endless_waits(self) -> None:
+        """As with a managed database, where nobody has made the role."""
+        if self._session and self._session.lock_timeout() == "0":
+            self._warn(
+                "The role that migrates waits for the lock of a table without end, and every query of that table behind it: "
+                "let app_migrate_user name a role of its own, for which ALTER ROLE ... SET lock_timeout = '3s' was run."
+            )
+
+    def _tell_of(self, invalid: Sequence[Mapping[str, str]]) -> None:
+        for index in invalid:
             self._warn(f"The index {index['index']} of {index['table']} is invalid: {index['mend']}.")
 
+    def _warned_of(self, seen: Sequence[str]) -> list[str]:
+        """What takes something away by its SQL, where that isn't seen in the schema and nobody has said why it's none."""
+        found = [finding for finding in self._findings if finding["breaking"] and not finding["accepted"]]
+        return [f"{finding['revision']} has `{finding['sql']}` ({finding['rule']})" for finding in found if not seen]
+
     def _kind(self, chosen: Sequence[logic.Step], broken: Sequence[str]) -> str:
-        """What was seen counts for more than what was read, and that for more than what was said."""
-        takes_away = any(step.kind == logic.CONTRACT and not step.back for step in chosen)
-        if self._session is None:
-            takes_away = takes_away or any(finding["breaking"] for finding in self._findings)
-            if any(not step.sql for step in chosen):
-                return logic.CONTRACT if takes_away else "unknown"
-        return logic.CONTRACT if takes_away or broken else logic.EXPAND
+        """What was seen or read counts for more than what was said."""
+        if broken or any(step.kind == logic.CONTRACT and not step.back for step in chosen):
+            return logic.CONTRACT
+        unseen = self._session is None and any(not step.sql for step in chosen)
+        return "unknown" if unseen else logic.EXPAND
 
     def _result(
         self, steps: Sequence[logic.Step], chosen: Sequence[logic.Step], before: str, after: str

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_trouble import Caught, Trouble
 
+INI, TOML = "alembic.ini", "pyproject.toml"
 RELATIVE = re.compile(r"[+-]\d+")
 OUTSIDE_OF_TRANSACTION = re.compile(r"autocommit_block|AUTOCOMMIT")
 
@@ -65,6 +66,17 @@ class Revisions:
         below = {parent for revision in revisions for parent in parents(self.by_id[revision])}
         return sorted(revisions - below)
 
+    def is_labelled(self, step: Any, label: str) -> bool:
+        """Whether the revision is on a branch of that label: it bears it, or one does that it follows on.
+
+        Alembic also gives a label to what the branch's first revision follows on.
+        """
+        while label not in names(getattr(step.module, "branch_labels", None)):
+            if not isinstance(step.down_revision, str):
+                return False
+            step = self.by_id[step.down_revision]
+        return True
+
     def resolved(self, name: str) -> str:
         found = [revision for revision in self.by_id if revision == name] or [
             revision for revision in self.by_id if revision.startswith(name)
@@ -74,11 +86,13 @@ class Revisions:
         return str(found[0])
 
 
+def names(value: Any) -> list[str]:
+    """Alembic takes one, several or none."""
+    return [value] if isinstance(value, str) else list(value or ())
+
+
 def parents(step: Any) -> list[str]:
-    found: list[str] = []
-    for each in (step.down_revision, step.dependencies):
-        found += [each] if isinstance(each, str) else list(each or ())
-    return found
+    return names(step.down_revision) + names(step.dependencies)
 
 
 def wanted(revisions: Revisions, state: str, applied: set[str]) -> set[str]:
@@ -117,19 +131,19 @@ def plan(request: dict[str, Any]) -> dict[str, Any]:
         if up and down:
             up = [] if aim < applied else up
             down = [] if up else down
-        answer["steps"] = [described(config, step, back=False) for step in up]
-        answer["steps"] += [described(config, step, back=True) for step in down]
+        answer["steps"] = [described(revisions, step, back=step in down) for step in up + down]
         return answer
 
 
-def described(config: Any, step: Any, back: bool) -> dict[str, Any]:
+def described(revisions: Revisions, step: Any, back: bool) -> dict[str, Any]:
     with open(step.path, encoding="utf-8", errors="replace") as stream:
         source = stream.read()
-    sql, problem = printed(config, step, back)
+    sql, problem = printed(revisions.config, step, back)
     return {
         "revision": step.revision,
         "parents": parents(step),
         "text": step.module.__doc__ or step.doc or "",
+        "contract": revisions.is_labelled(step, "contract"),
         "back": back,
         "transactional": not OUTSIDE_OF_TRANSACTION.search(source) and " CONCURRENTLY " not in sql.upper(),
         "sql": sql,
@@ -183,13 +197,17 @@ def alembic_config(request: dict[str, Any]) -> Any:
         from alembic.config import Config
     except ImportError:
         raise Trouble("tool", "alembic") from None
-    path, section = request["config"] or "alembic.ini", request["section"] or "alembic"
-    if not os.path.isfile(path):
+    path, section = request["config"] or INI, request["section"] or "alembic"
+    is_toml = os.path.basename(path) == TOML
+    if (request["config"] and not os.path.isfile(path)) or not (os.path.isfile(path) or os.path.isfile(TOML)):
         raise Trouble("config", path)
-    config = Config(path, ini_section=section)
-    if not config.file_config.has_section(section):
-        raise Trouble("section", section)
-    folder = config.get_main_option("script_location") or ""
+    # As Alembic's own command does it, from 1.16 on.
+    reads_toml = hasattr(Config, "get_alembic_option")
+    toml = {"toml_file": path if is_toml else TOML} if reads_toml else {}
+    config = Config(INI if is_toml else path, ini_section=section, **toml)
+    has_section = config.file_config.has_section(section)
+    look = config.get_alembic_option if reads_toml else config.get_main_option
+    folder = (look("script_location") if reads_toml or has_section else "") or ""
     if not folder:
         raise Trouble("section", section)
     if ":" not in folder and not os.path.isdir(folder):

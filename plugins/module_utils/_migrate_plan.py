@@ -43,7 +43,7 @@ class Step:
 
 
 def read_steps(found: Iterable[Mapping[str, Any]], contract: Sequence[str] = ()) -> list[Step]:
-    """Steps as a tool describes them; contract names the revisions that bear no mark of their own."""
+    """Steps as a tool describes them; contract names the revisions that bear no mark."""
     return [_read_step(each, contract) for each in found]
 
 
@@ -62,7 +62,7 @@ def _read_step(found: Mapping[str, Any], contract: Sequence[str]) -> Step:
         revision=found["revision"],
         parents=tuple(found["parents"]),
         message=message,
-        kind=CONTRACT if _MARK.match(message) or found["revision"] in contract else EXPAND,
+        kind=CONTRACT if _MARK.match(message) or found.get("contract") or found["revision"] in contract else EXPAND,
         back=found["back"],
         transactional=found["transactional"],
         sql=found["sql"],

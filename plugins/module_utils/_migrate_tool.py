@@ -44,7 +44,8 @@ _AGENTS: tuple[ModuleType, ...] = (
 )
 _SENTENCES = {
     "config": "the release has no {message}: set app_migrate_config to the path of the file that its tool reads",
-    "section": "its configuration names no script_location in a section [{message}]: set app_migrate_section",
+    "section": "its configuration names no script_location in a section [{message}] (or [tool.alembic] of pyproject.toml): set "
+    "app_migrate_section",
     "directory": "the release has no folder {message} for its migrations: set app_migrate_directory, or what the tool's file says",
     "settings": "{message} sets no DJANGO_SETTINGS_MODULE: set that variable in app_environment",
     "flask": "Flask finds no application ({message}): set FLASK_APP in app_environment, or app_migrate_config",

@@ -19,12 +19,32 @@ _ONE_WAY = ("", "command", "itself")
 
 
 def changes_since(ledger: Sequence[Entry], release: str) -> list[Entry]:
-    """The migrations that were noted after the release was last made live, the oldest first; failed runs made some too."""
+    """The migrations that ran after the release was last made live, the oldest first; failed runs made some too."""
     begun = 0
     for number, entry in enumerate(ledger, start=1):
         if entry.get("release") == release and entry.get("outcome") in _ENDED_WELL:
             begun = number
-    return [entry for entry in ledger[begun:] if entry.get("database_kind", "none") != "none"]
+    found: list[Entry] = []
+    for entry in ledger[begun:]:
+        if entry.get("database_kind", "none") == "none" or (found and _is_same(entry, found[-1])):
+            continue
+        taken_back_to = next((number for number, each in enumerate(found) if _leads_back(entry, each)), None)
+        if taken_back_to is None:
+            found.append(entry)
+        else:
+            del found[taken_back_to:]
+    return found
+
+
+def _is_same(entry: Entry, other: Entry) -> bool:
+    """A migration is noted when it has run, and again when its release ends well or fails."""
+    names = ("release", "database_before", "database_after", "database_kind")
+    return all(entry.get(name) == other.get(name) for name in names)
+
+
+def _leads_back(entry: Entry, earlier: Entry) -> bool:
+    """Whether the schema is then what it was before the earlier one."""
+    return bool(entry.get("database_after")) and entry["database_after"] == earlier.get("database_before")
 
 
 def verdict(ledgers: Iterable[Sequence[Entry]], release: str, version: str, choice: str, tool: str) -> dict[str, Any]:
@@ -35,29 +55,39 @@ def verdict(ledgers: Iterable[Sequence[Entry]], release: str, version: str, choi
     # Where nothing was taken away, a release may still refuse what it doesn't know.
     first = (harmful or found or [{}])[0]
     back_to = str(first.get("database_before") or "") if tool not in _ONE_WAY else ""
-    choices = _choices(back_to) if found else ""
+    # What was chosen already helps no more.
+    choices = _choices("" if choice == "downgrade" else back_to) if found else ""
     answer = {"obstacle": "", "downgrade_to": "", "changes": len(found), "choices": choices}
     if choice == "downgrade" and back_to:
         return {**answer, "downgrade_to": back_to}
     if choice == "downgrade" and found:
         return {
             **answer,
-            "obstacle": f"Nothing is known of how to take the schema back to what {version} had. {choices}",
+            "obstacle": f"Nothing is known of how to take the schema back to what {version} had. "
+            f"{_choices('', 'force')}",
         }
     if harmful and choice != "force":
-        why = f"{version or release} may not run on the database as it is. {_told(first)} {choices}"
+        why = f"{version or release} may not run on the database as it is. {_told(first)} "
+        why += _choices(back_to, "force")
         return {**answer, "obstacle": why}
     return answer
 
 
-def _choices(back_to: str) -> str:
+def _choices(back_to: str, force: str = "") -> str:
+    """To force it helps against what is noted, and not against a release that refuses the schema itself."""
     choices = [f"-e app_database=downgrade takes the schema back to {back_to}"] if back_to else []
-    choices += ["restore the backup from before that migration", "-e app_database=force goes back regardless"]
+    choices.append("restore the backup from before that migration")
+    choices += [f"-e app_database={force} goes back regardless"] if force else []
     return f"Choose: {'; '.join(choices)}."
 
 
+def _name(revision: Mapping[str, str] | str) -> str:
+    """Older ledgers have the name alone."""
+    return revision if isinstance(revision, str) else revision["revision"]
+
+
 def _told(entry: Entry) -> str:
-    revisions = ", ".join(entry.get("database_revisions") or []) or "a migration"
+    revisions = ", ".join(map(_name, entry.get("database_revisions") or [])) or "a migration"
     by = f"{entry.get('version') or entry.get('release')} ran {revisions} at {entry.get('at')}"
     if entry.get("database_kind") != "contract":
         return f"{by}, and nobody could see what it changed."

@@ -264,10 +264,14 @@ findings:
       breaking: true
       accepted: ""
 schema:
-  description: For each table its columns, each with its type, whether it must be given, and whether the database gives it.
+  description:
+    - For each table its columns, each with its type, whether it must be given, and whether the database gives it; and what
+      its rows have to keep to.
   returned: O(state=current)
   type: dict
-  sample: {items: {name: [text, true, false]}}
+  sample:
+    tables: {items: {name: [text, true, false]}}
+    rules: {items: {"UNIQUE (name)": {kind: u, columns: [name]}}}
 locks:
   description: The strongest lock on each table, what it keeps others from, and for how long it was held.
   returned: O(observe=true)
@@ -327,6 +331,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._migrate import AFTERMATH_SECONDS, Migration, Wish
+from ansible_collections.slipway.stack.plugins.module_utils._migrate_schema import Schema
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_session import Session
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_tool import Service, Tool
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_watch import Watch, sizes, told_sizes
@@ -404,10 +409,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         own_login=parameters["own_login"],
         mark=mark,
         named_by_schema=parameters["tool"] == "command",
-        since={
-            table: {column: tuple(facts) for column, facts in columns.items()}
-            for table, columns in parameters["since"].items()
-        },
+        since=Schema.heard(parameters["since"]),
         is_copy=parameters["observe"],
         check_mode=module.check_mode,
     )

@@ -165,3 +165,9 @@ def test_what_is_no_ledger_is_refused(ledgers: Any) -> None:
 def test_a_negative_limit_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="limit is -1"):
         ledger_table({}, -1)
+
+
+def test_a_step_of_a_run_is_told_only_where_the_run_never_ended() -> None:
+    step = {**UPGRADE, "outcome": "migrated"}
+    assert "migrated" not in ledger_table({"web1": [step, UPGRADE], "web2": [step]})
+    assert "migrated" in ledger_table({"web1": [step, FIRST]})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +15,15 @@ import pytest
 from ansible_collections.slipway.stack.plugins.module_utils import _migrate
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._migrate import Migration, Wish
-from ansible_collections.slipway.stack.plugins.module_utils._migrate_schema import Schema
+from ansible_collections.slipway.stack.plugins.module_utils._migrate_schema import Column, Schema
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_tool import ToolError
 
 LOCKED = ToolError("the database said: canceling statement due to lock timeout", {"sqlstate": "55P03"}, "")
 REFUSED = ToolError("the database said: contains null values", {"sqlstate": "23502"}, "")
 KILLED = ToolError("its process was killed", {}, "", gone=True)
 INVALID = {"index": "by_name", "table": "items", "mend": "DROP INDEX CONCURRENTLY by_name; then CREATE it"}
-NAME = {"name": ("text", True, False)}
+Tables = dict[str, dict[str, Column]]
+NAME: dict[str, Column] = {"name": ("text", True, False)}
 
 
 class Tool:
@@ -69,7 +71,7 @@ class Tool:
 class Session:
     """A database whose schema follows its revision."""
 
-    def __init__(self, tool: Tool, *schemas: Schema, invalid: Sequence[Sequence[dict[str, str]]] = ()) -> None:
+    def __init__(self, tool: Tool, *schemas: Tables, invalid: Sequence[Sequence[dict[str, str]]] = ()) -> None:
         self.tool, self.schemas, self.invalid = tool, schemas or ({"items": NAME},), list(invalid)
         self.ended: list[str] = []
 
@@ -78,7 +80,7 @@ class Session:
         yield 0.0
 
     def read_schema(self) -> Schema:
-        return self.schemas[min(self.tool.at, len(self.schemas) - 1)]
+        return Schema(self.schemas[min(self.tool.at, len(self.schemas) - 1)])
 
     def invalid_indexes(self) -> Sequence[dict[str, str]]:
         return self.invalid.pop(0) if self.invalid else []
@@ -86,8 +88,13 @@ class Session:
     def database(self) -> str:
         return "shop"
 
+    def server_version(self) -> int:
+        return 17
+
+    patience = "3s"
+
     def lock_timeout(self) -> str:
-        return "3s"
+        return self.patience
 
     def end_leftovers(self, mark: str, **_more: bool) -> list[str]:
         self.ended.append(mark)
@@ -99,7 +106,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_migrate.time, "sleep", lambda _seconds: None)
 
 
-def migrate(tool: Tool, session: Session | None = None, **wishes: Any) -> dict[str, Any]:
+def migrate(tool: Tool, session: Session | None = None, told: list[str] | None = None, **wishes: Any) -> dict[str, Any]:
     wish = {"application": "shop", "state": "head", "phase": "all", "contract": [], "lint": "off", "retries": 3}
     more = {
         "squawk_version": "0",
@@ -107,11 +114,11 @@ def migrate(tool: Tool, session: Session | None = None, **wishes: Any) -> dict[s
         "own_login": True,
         "mark": "m",
         "check_mode": False,
-        "since": {},
+        "since": Schema({}),
         "is_copy": False,
     }
     asked = Wish(**{**wish, **more, "named_by_schema": False, **wishes})  # type: ignore[arg-type]
-    return Migration(asked, tool, tool, session, lambda _text: None).run()  # type: ignore[arg-type]
+    return Migration(asked, tool, tool, session, told.append if told is not None else lambda _text: None).run()  # type: ignore[arg-type]
 
 
 def test_it_moves_once_and_then_finds_nothing_to_do() -> None:
@@ -143,6 +150,30 @@ def test_what_was_seen_counts_for_more_than_what_a_revision_says() -> None:
     tool = Tool("drops a column without saying so")
     done = migrate(tool, Session(tool, {"items": NAME}, {"items": {}}))
     assert (done["kind"], done["breaking"]) == ("contract", ["items.name is gone"])
+
+
+@pytest.mark.parametrize(("accepted", "kind"), [("", "contract"), ("nobody reads the log", "expand")])
+def test_what_the_lint_says_counts_where_the_schema_shows_nothing(
+    accepted: str, kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    finding = {
+        "revision": "2",
+        "rule": "ban-truncate-cascade",
+        "sql": "TRUNCATE log CASCADE;",
+        "message": "",
+        "advice": "",
+        "serious": not accepted,
+        "breaking": True,
+        "accepted": accepted,
+    }
+    (tmp_path / "0" / "bin").mkdir(parents=True)
+    (tmp_path / "0" / "bin" / "squawk").touch()
+    monkeypatch.setattr(_migrate.lint, "HOME", tmp_path)
+    monkeypatch.setattr(_migrate.lint, "check", lambda *_arguments, **_more: [finding])
+    tool = Tool("a", "b", at=1)
+    done = migrate(tool, Session(tool), lint="warn")
+    assert done["kind"] == kind
+    assert done["breaking"] == ([] if accepted else ["2 has `TRUNCATE log CASCADE;` (ban-truncate-cascade)"])
 
 
 def test_without_a_database_to_look_at_a_command_is_unknown() -> None:
@@ -197,6 +228,31 @@ def test_an_invalid_index_after_the_run_is_a_failure() -> None:
         migrate(tool, Session(tool, invalid=[[], [INVALID]]))
 
 
+def test_where_no_sql_can_be_read_any_invalid_index_is_in_the_way() -> None:
+    tool = Tool("a")
+    plan = tool.plan("head")
+    plan["steps"][0]["sql"] = ""
+    tool.plan = lambda _state: plan  # type: ignore[method-assign]
+    with pytest.raises(StackError, match="the pending revisions may leave it so: DROP INDEX CONCURRENTLY by_name"):
+        migrate(tool, Session(tool, invalid=[[INVALID]]))
+    assert tool.runs == 0
+
+
+def test_an_invalid_index_that_was_known_is_told_of_again() -> None:
+    tool, told = Tool("a"), list[str]()
+    other = {**INVALID, "index": "by_size"}
+    migrate(tool, Session(tool, invalid=[[other], [other]]), told)
+    assert [text for text in told if "by_size of items is invalid" in text]
+
+
+def test_a_role_that_waits_without_end_is_told_of() -> None:
+    tool, told = Tool("a"), list[str]()
+    session = Session(tool)
+    session.patience = "0"
+    migrate(tool, session, told)
+    assert ["lock_timeout = '3s'" in text and "app_migrate_user" in text for text in told] == [True]
+
+
 def test_what_goes_on_in_the_database_is_ended() -> None:
     tool = Tool("a", at=0, failures=[KILLED])
     session = Session(tool)
@@ -229,11 +285,11 @@ def test_a_command_without_revisions_is_judged_by_the_schema() -> None:
 def test_what_an_application_did_itself_is_seen() -> None:
     tool = Tool(at=1)
     session = Session(tool, {"items": NAME}, {"items": {**NAME, "note": ("text", False, False)}})
-    told = migrate(tool, session, state="current", named_by_schema=True, since={"items": NAME})
+    told = migrate(tool, session, state="current", named_by_schema=True, since=Schema({"items": NAME}))
     assert (told["changed"], told["kind"], told["before"] == told["after"]) == (False, "expand", False)
-    same = migrate(tool, session, state="current", named_by_schema=True, since=told["schema"])
+    same = migrate(tool, session, state="current", named_by_schema=True, since=Schema.heard(told["schema"]))
     assert (same["kind"], same["before"] == same["after"]) == ("none", True)
-    less = migrate(tool, session, state="current", since={**told["schema"], "jobs": NAME})
+    less = migrate(tool, session, state="current", since=Schema({**told["schema"]["tables"], "jobs": NAME}))
     assert (less["kind"], less["breaking"]) == ("contract", ["jobs is gone"])
 
 

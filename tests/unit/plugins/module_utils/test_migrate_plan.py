@@ -52,6 +52,10 @@ def test_a_list_marks_them_too() -> None:
     assert read_steps([found("r", "add a note")], ["r"])[0].kind == "contract"
 
 
+def test_a_label_marks_them_too() -> None:
+    assert read_steps([found("r", "add a note", contract=True)])[0].kind == "contract"
+
+
 def test_each_phase_gets_its_revisions() -> None:
     steps = read_steps([EXPAND, CONTRACT])
     assert names(in_phase(steps, "expand")) == ["e1"]

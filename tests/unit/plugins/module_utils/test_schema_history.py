@@ -11,7 +11,12 @@ from ansible_collections.slipway.stack.plugins.module_utils._schema_history impo
 
 
 def entry(release: str, kind: str = "none", outcome: str = "live", **more: Any) -> dict[str, Any]:
-    move = {"database_kind": kind, "database_before": "0001", "database_after": "0002", "database_revisions": ["0002"]}
+    move = {
+        "database_kind": kind,
+        "database_before": "0001",
+        "database_after": "0002",
+        "database_revisions": [{"revision": "0002", "kind": kind}],
+    }
     return {"release": release, "version": f"v{release}", "outcome": outcome, "at": "noon", **move, **more}
 
 
@@ -29,6 +34,8 @@ def test_what_was_only_added_is_in_nobodys_way() -> None:
     assert (expanded["obstacle"], expanded["downgrade_to"], expanded["changes"]) == ("", "", 1)
     # Should it not start all the same.
     assert "app_database=downgrade" in expanded["choices"]
+    # It would be refused again.
+    assert "app_database=force" not in expanded["choices"]
     assert judge([FIRST, entry("two")]) == {"obstacle": "", "downgrade_to": "", "changes": 0, "choices": ""}
     assert judge([{"release": "one", "outcome": "live"}, {"release": "two", "outcome": "live"}])["obstacle"] == ""
 
@@ -61,8 +68,34 @@ def test_the_choices_open_it() -> None:
     assert judge([FIRST], "downgrade")["downgrade_to"] == ""
 
 
+def test_what_was_chosen_is_not_offered_again() -> None:
+    assert judge(CONTRACTED, "downgrade")["choices"] == "Choose: restore the backup from before that migration."
+
+
 def test_a_command_takes_nothing_back() -> None:
-    assert "Nothing is known of how to take the schema back" in judge(CONTRACTED, "downgrade", "command")["obstacle"]
+    told = judge(CONTRACTED, "downgrade", "command")["obstacle"]
+    assert "Nothing is known of how to take the schema back" in told
+    assert "-e app_database=force" in told
+
+
+def test_a_run_that_was_killed_after_its_migration_is_known() -> None:
+    killed = judge([FIRST, entry("two", "contract", "migrated"), entry("two", "none", "live")])
+    assert (killed["changes"], bool(killed["obstacle"])) == (1, True)
+
+
+def test_a_migration_that_is_noted_twice_is_one() -> None:
+    assert judge([FIRST, entry("two", "expand", "migrated"), entry("two", "expand")])["changes"] == 1
+
+
+def test_what_was_taken_back_stands_in_nobodys_way() -> None:
+    back = entry("two", "contract", "migrated", database_before="0002", database_after="0001")
+    assert judge([FIRST, entry("two", "contract"), back]) == judge([FIRST])
+    # A rollback that failed brings the schema forward again.
+    assert judge([FIRST, entry("two", "contract"), back, entry("two", "contract", "migrated")])["obstacle"]
+
+
+def test_an_older_ledger_names_the_revisions_alone() -> None:
+    assert "vtwo ran 0002 at noon" in judge([FIRST, entry("two", "contract", database_revisions=["0002"])])["obstacle"]
 
 
 def test_a_release_that_ran_on_the_schema_already_may_run_on_it_again() -> None:
