@@ -203,7 +203,7 @@ def perform(settings: Settings, options: argparse.Namespace) -> Result:
         "files": lambda: bring_files(settings, options),
         "swap-files": lambda: {"kept": restore.swap_files(options.paths, options.suffix)},
         "swap-files-back": lambda: {"kept": restore.swap_back(options.paths, options.suffix)},
-        "backup": lambda: persist(settings, record, "backup", lambda: backup.back_up(settings, options.kind), attempts),
+        "backup": lambda: persist(settings, record, "backup", backup.Job(settings, options.kind).run, attempts),
         "prune": lambda: persist(settings, record, "prune", lambda: backup.prune(settings), attempts),
         "test": lambda: persist(
             settings, record, "test", lambda: prove.prove(settings, options.run, options.origin), 1

@@ -27,7 +27,7 @@ database, facts, main, restore, runs, status, backup_job, repository_module, set
     importlib.import_module(f"slipway_backup.{name}")
     for name in ("database", "facts", "main", "restore", "runs", "status", "backup", "repository", "settings", "table")
 )
-back_up, prune, load, table = backup_job.back_up, backup_job.prune, settings_module.load, table_module.table
+prune, load, table = backup_job.prune, settings_module.load, table_module.table
 Failure, Place = repository_module.Failure, settings_module.Place
 Repository, Snapshot, moment = repository_module.Repository, repository_module.Snapshot, repository_module.moment
 
@@ -69,6 +69,10 @@ elif words[0] == "forget":
 elif words[0] == "stats":
     print(json.dumps({"total_size": 42}))
 """
+
+
+def back_up(settings: Any, kind: str) -> Any:
+    return backup_job.Job(settings, kind).run()
 
 
 @pytest.fixture
@@ -199,6 +203,46 @@ def test_a_failure_is_tried_again_and_then_loud(backup: Any, tmp_path: Path) -> 
     (tmp_path / "local" / "broken").unlink()
     assert backup("backup").returncode == 0
     assert json.loads((tmp_path / "work" / "status.json").read_text())["backup"]["state"] == "ok"
+
+
+def test_nights_without_the_other_repository_are_made_up_for(backup: Any, tmp_path: Path) -> None:
+    (tmp_path / "offsite").rename(tmp_path / "away")
+    for nights in (1, 2, 3):
+        done = backup("backup")
+        assert done.returncode != 0
+        assert "repository offsite" in done.stderr
+        # Two attempts to copy are no two runs.
+        assert parts(tmp_path).count("manifest") == nights
+    assert len((tmp_path / "alarms").read_text().splitlines()) == 3
+    (tmp_path / "away").rename(tmp_path / "offsite")
+    assert backup("backup").returncode == 0
+    assert parts(tmp_path, "offsite").count("manifest") == parts(tmp_path).count("manifest") == 4
+
+
+def test_one_that_is_away_keeps_nothing_from_a_third(settings_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "third").mkdir()
+    values = json.loads(settings_path.read_text())
+    values["repositories"].append({"name": "third", "url": str(tmp_path / "third")})
+    settings_path.write_text(json.dumps(values))
+    (tmp_path / "offsite").rmdir()
+    settings = load(settings_path)
+    for _night in range(2):
+        with pytest.raises(Failure, match="repository offsite"):
+            back_up(settings, "scheduled")
+    assert parts(tmp_path, "third").count("manifest") == 2
+    with pytest.raises(Failure, match="repository offsite"):
+        prune(settings)
+    assert parts(tmp_path, "third").count("manifest") == 1
+
+
+def test_what_is_made_to_undo_a_restore_waits_for_nobody(settings_path: Path, tmp_path: Path) -> None:
+    settings = load(settings_path)
+    (tmp_path / "offsite").rename(tmp_path / "away")
+    assert back_up(settings, "safety")["copies"] == []
+    (tmp_path / "away").rename(tmp_path / "offsite")
+    assert parts(tmp_path, "offsite") == []
+    back_up(settings, "scheduled")
+    assert parts(tmp_path, "offsite").count("manifest") == 2
 
 
 def test_a_repository_that_is_away_is_not_made_anew(backup: Any, tmp_path: Path) -> None:
