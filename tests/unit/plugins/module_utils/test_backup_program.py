@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import importlib
 import json
@@ -91,6 +92,7 @@ def settings_path(tmp_path: Path) -> Path:
         ],
         "passphrase_file": str(tmp_path / "passphrase"),
         "database": {},
+        "owner": {},
         "paths": [str(tmp_path / "uploads")],
         "excludes": [],
         "redis": [],
@@ -420,6 +422,37 @@ def test_files_are_swapped_and_swapped_back(tmp_path: Path) -> None:
     restore.swap_back([str(live)], "x")
     assert [path.name for path in live.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["uploads"]
+
+
+def test_a_directory_that_can_not_be_renamed_is_refused(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/sdb1 /srv/my\\040shop/uploads ext4 rw 0 0\n/dev/sdc1 /srv/shop/uploads/big ext4 rw 0 0\n")
+    restore.check_swappable(["/srv/shop/uploads2", "/srv/shop/beat"], mounts)
+    for path, point in {
+        "/srv/my shop/uploads": "/srv/my shop/uploads",
+        "/srv/shop/uploads": "/srv/shop/uploads/big",
+    }.items():
+        with pytest.raises(Failure, match=f"{point} is a file system of its own.*restore_files=false"):
+            restore.check_swappable([path], mounts)
+
+
+def plan_of(settings: Any, **options: Any) -> Any:
+    return main.plan(settings, argparse.Namespace(**{"file": "", "run": "", "origin": "", "files": False, **options}))
+
+
+def test_a_plan_looks_at_the_room_for_files(
+    settings_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(settings_path)
+    made = back_up(settings, "scheduled")
+    recorded = {"files": {"paths": [str(tmp_path / "uploads"), "/etc/slipway"], "bytes": 5}}
+    monkeypatch.setattr(restore, "manifest_of", lambda _repository, _run: {"time": made["time"], **recorded})
+    assert plan_of(settings, files=True)["paths"] == [str(tmp_path / "uploads")]
+    assert plan_of(settings)["paths"] == []
+    recorded["files"]["bytes"] = 1 << 60
+    with pytest.raises(Failure, match="are needed"):
+        plan_of(settings, files=True)
+    assert plan_of(settings)["run"] == made["run"]
 
 
 def test_a_disk_that_is_too_small_is_seen_before(tmp_path: Path) -> None:
