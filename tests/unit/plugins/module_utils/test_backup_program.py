@@ -36,7 +36,7 @@ Repository, Snapshot, moment = repository_module.Repository, repository_module.S
 RESTIC = """#!/usr/bin/python3
 import hashlib, json, os, sys
 folder = os.environ["RESTIC_REPOSITORY"]
-words = [word for word in sys.argv[1:] if word not in ("--no-cache", "--cleanup-cache")]
+words = [word for word in sys.argv[1:] if word not in ("--no-cache", "--cleanup-cache", "--no-lock")]
 index = folder + "/snapshots"
 log = open(os.path.dirname(folder) + "/calls", "a")
 log.write(json.dumps([os.path.basename(folder), *words]) + "\\n")
@@ -324,10 +324,11 @@ def test_a_restore_takes_the_newest_whole_run_or_the_one_that_is_named(made: lis
     assert runs.choose(made, "r1").id == "r1"
     assert runs.choose(made, "r6").id == "r6"
     assert runs.choose(made, "2026-11-02 23:00").id == "r2"
+    assert runs.choose(made, "2026-11-02T23:00").id == "r2"
 
 
 def test_a_wish_that_nothing_fits_is_refused(made: list[Any]) -> None:
-    for wish, why in {"r4": "no whole backup 'r4'", "2026-10-01": "as old as", "yesterday": "or a moment"}.items():
+    for wish, why in {"r4": "no whole backup 'r4'", "2026-10-01T00:00": "as old as", "2026-11-02": "2026-11-02T03:00 without", "yesterday": "or a moment"}.items():
         with pytest.raises(Failure, match=why):
             runs.choose(made, wish)
     with pytest.raises(Failure, match="no whole backup yet"):
