@@ -8,6 +8,7 @@ import pytest
 
 PROGRAM = "/usr/local/lib/slipway/shop/backup"
 SETTINGS = "/etc/slipway/shop/backup/backup.json"
+LEDGER = "/var/lib/slipway/shop/ledger.jsonl"
 LOCKS = "SELECT mode FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'"
 OTHER_SETTINGS = """
 import json, pathlib, sys
