@@ -328,7 +328,12 @@ def test_a_restore_takes_the_newest_whole_run_or_the_one_that_is_named(made: lis
 
 
 def test_a_wish_that_nothing_fits_is_refused(made: list[Any]) -> None:
-    for wish, why in {"r4": "no whole backup 'r4'", "2026-10-01T00:00": "as old as", "2026-11-02": "2026-11-02T03:00 without", "yesterday": "or a moment"}.items():
+    for wish, why in {
+        "r4": "no whole backup 'r4'",
+        "2026-10-01T00:00": "as old as",
+        "2026-11-02": "T03:00 without",
+        "yesterday": "or a moment",
+    }.items():
         with pytest.raises(Failure, match=why):
             runs.choose(made, wish)
     with pytest.raises(Failure, match="no whole backup yet"):
