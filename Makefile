@@ -40,8 +40,8 @@ molecule: setup images ## One scenario: make molecule SCENARIO=nginx
 molecule-all: setup images ## All scenarios, two at a time
 	@$(bed)/scenarios.sh
 
-soak: setup images ## What takes hours: five upgrades in a row, a kill at each step, ten quiet minutes, alone on the machine
-	@SOAK=1 JOBS=1 $(bed)/scenarios.sh upgrade overlap fleet
+soak: setup images ## What takes hours: five upgrades in a row, a kill at each step, ten quiet minutes, 30 days of backups
+	@SOAK=1 JOBS=1 $(bed)/scenarios.sh upgrade overlap fleet backup
 
 bench: setup images ## Seconds from bare to serving, beside a plain shell script
 	@tests/bench/converge.sh

@@ -8,6 +8,7 @@ import pytest
 
 PROGRAM = "/usr/local/lib/slipway/shop/backup"
 SETTINGS = "/etc/slipway/shop/backup/backup.json"
+LEDGER = "/var/lib/slipway/shop/ledger.jsonl"
 LOCKS = "SELECT mode FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'"
 OTHER_SETTINGS = """
 import json, pathlib, sys
@@ -88,14 +89,21 @@ def in_the_middle(host, wait_until):
 
 
 @pytest.fixture(scope="module")
-def contents(host, sql):
-    """contents(): what may not get lost: rows, and files with their owners."""
+def contents(host):
+    """contents(where=HOST): what may not get lost: rows, and files with their owners."""
 
-    def look():
-        rows = sql("SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i")
-        files = host.check_output(
+    def look(where=host):
+        query = "SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i"
+        rows = where.check_output("cd / && runuser -u postgres -- psql -qAtX shop -c %s", query)
+        files = where.check_output(
             "cd /srv/shop/shared/uploads && find . -type f -printf '%p %u %m\\n' -exec sha256sum {} + | sort"
         )
         return rows, files
 
     return look
+
+
+@pytest.fixture(scope="module")
+def ledger(host):
+    """ledger(): what was done, the oldest first."""
+    return lambda: [json.loads(line) for line in host.file(LEDGER).content_string.splitlines()]

@@ -28,9 +28,11 @@ options:
     type: str
     required: true
   choice:
-    description: What was chosen. V(downgrade) takes the schema back as well, V(force) goes back in any case.
+    description:
+      - What was chosen. V(downgrade) takes the schema back as well, V(restore) brings the database of the backup back that
+        was made before, V(force) goes back in any case.
     type: str
-    choices: ["", downgrade, force]
+    choices: ["", downgrade, restore, force]
     required: true
   tool:
     description: What migrates, empty for nothing. Commands can't take a migration back.
@@ -49,10 +51,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The obstacle in words, empty for none; the revision to downgrade to; how many migrations there were; and what there is to
-      choose, should the release not start on their schema.
+    - The obstacle in words, empty for none; the revision to downgrade to; the backup to restore; how many migrations there
+      were; and what there is to choose, should the release not start on their schema.
   type: dict
-  sample: {obstacle: "", downgrade_to: "", changes: 1, choices: "Choose: -e app_database=downgrade takes ..."}
+  sample: {obstacle: "", downgrade_to: "", restore: "", changes: 1, choices: "Choose: -e app_database=downgrade takes ..."}
 """
 
 import typing as t

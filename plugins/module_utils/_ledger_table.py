@@ -90,6 +90,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "slot": lambda row: row.all("slot"),
     "inventory": lambda row: row.all("wanted"),
     "database": _database,
+    "backup": lambda row: row.all("backup"),
     "by": _who,
     "seconds": _seconds,
     "hosts": _hosts,

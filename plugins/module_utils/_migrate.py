@@ -77,7 +77,8 @@ class Migration:
         chosen = logic.in_phase(steps, self._wish.phase)
         before = self._name(found["before"], schema)
         if self._wish.state == "current":
-            return {**self._result(steps, chosen, before, before), **self._told_of(schema or Schema({}))}
+            told = {"unknown": found["unknown"], **self._told_of(schema or Schema({}))}
+            return {**self._result(steps, chosen, before, before), **told}
         self._judge(chosen, found["before"], schema)
         if self._wish.check_mode or not chosen:
             if not self._wish.check_mode:

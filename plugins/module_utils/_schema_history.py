@@ -55,28 +55,47 @@ def verdict(ledgers: Iterable[Sequence[Entry]], release: str, version: str, choi
     # Where nothing was taken away, a release may still refuse what it doesn't know.
     first = (harmful or found or [{}])[0]
     back_to = str(first.get("database_before") or "") if tool not in _ONE_WAY else ""
+    backup = _backup_before(found, first)
     # What was chosen already helps no more.
-    choices = _choices("" if choice == "downgrade" else back_to) if found else ""
-    answer = {"obstacle": "", "downgrade_to": "", "changes": len(found), "choices": choices}
+    choices = _choices("" if choice == "downgrade" else back_to, backup) if found else ""
+    answer = {"obstacle": "", "downgrade_to": "", "restore": "", "changes": len(found), "choices": choices}
     if choice == "downgrade" and back_to:
         return {**answer, "downgrade_to": back_to}
     if choice == "downgrade" and found:
         return {
             **answer,
             "obstacle": f"Nothing is known of how to take the schema back to what {version} had. "
-            f"{_choices('', 'force')}",
+            f"{_choices('', backup, 'force')}",
+        }
+    if choice == "restore" and backup:
+        return {**answer, "restore": backup}
+    if choice == "restore" and found:
+        return {
+            **answer,
+            "obstacle": f"No backup is known from before {_revisions(first)} of {first.get('at')}. "
+            f"{_choices(back_to, backup, 'force')}",
         }
     if harmful and choice != "force":
         why = f"{version or release} may not run on the database as it is. {_told(first)} "
-        why += _choices(back_to, "force")
+        why += _choices(back_to, backup, "force")
         return {**answer, "obstacle": why}
     return answer
 
 
-def _choices(back_to: str, force: str = "") -> str:
+def _backup_before(found: Sequence[Entry], first: Entry) -> str:
+    """The newest backup from before the first migration that is in the way."""
+    known = [str(entry["backup"]) for entry in found[: found.index(first) + 1] if entry.get("backup")] if found else []
+    return known[-1] if known else ""
+
+
+def _choices(back_to: str, backup: str, force: str = "") -> str:
     """To force it helps against what is noted, and not against a release that refuses the schema itself."""
     choices = [f"-e app_database=downgrade takes the schema back to {back_to}"] if back_to else []
-    choices.append("restore the backup from before that migration")
+    choices += [
+        f"-e app_database=restore brings the database of backup {backup} back, without what was written since"
+        if backup
+        else "restore a backup from before that migration"
+    ]
     choices += [f"-e app_database={force} goes back regardless"] if force else []
     return f"Choose: {'; '.join(choices)}."
 
@@ -86,9 +105,12 @@ def _name(revision: Mapping[str, str] | str) -> str:
     return revision if isinstance(revision, str) else revision["revision"]
 
 
+def _revisions(entry: Entry) -> str:
+    return ", ".join(map(_name, entry.get("database_revisions") or [])) or "a migration"
+
+
 def _told(entry: Entry) -> str:
-    revisions = ", ".join(map(_name, entry.get("database_revisions") or [])) or "a migration"
-    by = f"{entry.get('version') or entry.get('release')} ran {revisions} at {entry.get('at')}"
+    by = f"{entry.get('version') or entry.get('release')} ran {_revisions(entry)} at {entry.get('at')}"
     if entry.get("database_kind") != "contract":
         return f"{by}, and nobody could see what it changed."
     gone = "; ".join(entry.get("database_breaking") or [])

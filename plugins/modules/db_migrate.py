@@ -237,6 +237,12 @@ pending:
   type: list
   elements: dict
   sample: [{revision: add_note, message: add a note to items, kind: expand, transactional: true, sql: "...", sql_problem: ""}]
+unknown:
+  description: Revisions of the database that this release doesn't have, with O(state=current).
+  returned: O(state=current)
+  type: list
+  elements: str
+  sample: []
 waiting:
   description: Pending revisions of the other phase.
   returned: success

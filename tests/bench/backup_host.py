@@ -74,6 +74,7 @@ def settings() -> None:
         "repositories": [{"name": "local", "url": f"{FOLDER}/repository"}],
         "passphrase_file": f"{FOLDER}/passphrase",
         "database": ACCESS,
+        "owner": {},
         "paths": [],
         "excludes": [],
         "redis": [],

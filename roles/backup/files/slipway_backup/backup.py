@@ -6,7 +6,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,8 +48,19 @@ def create_missing(settings: Settings) -> list[str]:
 
 def free_stale_locks(settings: Settings) -> None:
     """A run that was killed leaves its lock in the repository, which would keep prune from its work."""
-    for repository in repositories(settings):
-        repository.free_stale_locks()
+    repositories(settings)[0].free_stale_locks()
+
+
+def at_each(places: Iterable[Repository], work: Callable[[Repository], None]) -> None:
+    """One that is away keeps nothing from the others; raises Failure at the end."""
+    failures = []
+    for repository in places:
+        try:
+            work(repository)
+        except Failure as failure:
+            failures.append(str(failure))
+    if failures:
+        raise Failure("; ".join(failures))
 
 
 class Maker:
@@ -155,7 +166,9 @@ def copy_to_others(settings: Settings) -> list[str]:
     if not others:
         return []
     there = runs.whole(runs.group(first.snapshots()))
-    for other in others:
+
+    def copy(other: Repository) -> None:
+        other.free_stale_locks()
         had = runs.whole(runs.group(other.snapshots()))
         newest = max((made.time for made in had), default=datetime.min.replace(tzinfo=UTC))
         known = {made.id for made in had}
@@ -164,12 +177,28 @@ def copy_to_others(settings: Settings) -> list[str]:
             # The manifest last, as when it was made.
             other.copy_from(first, [snapshot for part, snapshot in made.parts.items() if part != runs.MANIFEST])
             other.copy_from(first, [made.parts[runs.MANIFEST]])
+
+    at_each(others, copy)
     return [other.place.name for other in others]
 
 
-def back_up(settings: Settings, kind: str) -> dict[str, Any]:
-    manifest = Maker(settings, kind).make()
-    copies = copy_to_others(settings)
+class Job:
+    """A backup and its copies. When it is tried again, what was made isn't made twice."""
+
+    def __init__(self, settings: Settings, kind: str) -> None:
+        self._settings = settings
+        self._kind = kind
+        self._made: dict[str, Any] = {}
+
+    def run(self) -> dict[str, Any]:
+        if not self._made:
+            self._made = Maker(self._settings, self._kind).make()
+        # What is made to undo a restore is made while the service is down, and copied with the next one.
+        copies = [] if self._kind == runs.SAFETY else copy_to_others(self._settings)
+        return result_of(self._made, copies)
+
+
+def result_of(manifest: dict[str, Any], copies: list[str]) -> dict[str, Any]:
     dumped = manifest.get("database", {})
     return {
         "run": manifest["run"],
@@ -187,7 +216,8 @@ def back_up(settings: Settings, kind: str) -> dict[str, Any]:
 def prune(settings: Settings) -> dict[str, Any]:
     """Forget what the policy doesn't keep, and free its room, wherever this host may."""
     result: dict[str, Any] = {}
-    for repository in repositories(settings):
+
+    def thin(repository: Repository) -> None:
         repository.free_stale_locks()
         made = runs.group(repository.snapshots())
         if not repository.place.append_only:
@@ -196,5 +226,7 @@ def prune(settings: Settings) -> dict[str, Any]:
             repository.prune()
             made = [run for run in made if run.id not in outdated]
         if not result:
-            result = {"kept": len(runs.whole(made)), "repository_bytes": repository.size()}
+            result.update(kept=len(runs.whole(made)), repository_bytes=repository.size())
+
+    at_each(repositories(settings), thin)
     return result

@@ -99,6 +99,8 @@ def chosen(settings: Settings, options: argparse.Namespace) -> tuple[Any, runs.R
 
 def plan(settings: Settings, options: argparse.Namespace) -> Result:
     """What a restore would do, judged before it does anything."""
+    if options.file:
+        return plan_import(settings, options)
     _repository, run, manifest = chosen(settings, options)
     recorded = manifest.get("database", {})
     if recorded:
@@ -118,13 +120,17 @@ def plan(settings: Settings, options: argparse.Namespace) -> Result:
             )
         database.program("pg_restore", max(server, recorded["server"]))
         restore.check_room(settings.work, recorded["dump_bytes"])
-    paths = [path for path in manifest.get("files", {}).get("paths", []) if path in settings.shared_paths]
+    paths = restorable(settings, manifest) if options.files else []
+    restore.check_swappable(paths)
+    for path in paths:
+        restore.check_room(Path(path).parent, manifest["files"]["bytes"])
     return {
         "run": run.id,
         "kind": run.kind,
         "time": manifest["time"],
         "extensions": [name for name in recorded.get("extensions", []) if name != "plpgsql"],
         "dump_bytes": recorded.get("dump_bytes", 0),
+        "database_bytes": recorded.get("bytes", 0),
         "tables": len(recorded.get("tables", {})),
         "encoding": recorded.get("encoding", ""),
         "collate": recorded.get("collate", ""),
@@ -132,8 +138,28 @@ def plan(settings: Settings, options: argparse.Namespace) -> Result:
     }
 
 
+def plan_import(settings: Settings, options: argparse.Namespace) -> Result:
+    """The same for somebody's own dump, which is still elsewhere."""
+    with database.asking(settings.database) as session:
+        database.program("psql", session.info.server_version)
+        size = facts.shape(session)["bytes"]
+    restore.check_room(settings.work, options.bytes)
+    grown = options.bytes * (restore.GUNZIPPED if options.file.endswith(".gz") else restore.IMPORTED)
+    return {
+        "run": "",
+        "extensions": [],
+        "dump_bytes": options.bytes,
+        "database_bytes": max(grown, size),
+        "paths": [],
+    }
+
+
+def restorable(settings: Settings, manifest: Result) -> list[str]:
+    return [path for path in manifest.get("files", {}).get("paths", []) if path in settings.shared_paths]
+
+
 def load_database(settings: Settings, options: argparse.Namespace) -> Result:
-    target = settings.database | {"PGDATABASE": options.database}
+    target = (settings.owner or settings.database) | {"PGDATABASE": options.database}
     began = time.monotonic()
     if options.file:
         restore.load_file(Path(options.file), target, settings.test_jobs)
@@ -149,8 +175,7 @@ def load_database(settings: Settings, options: argparse.Namespace) -> Result:
 
 def bring_files(settings: Settings, options: argparse.Namespace) -> Result:
     repository, run, manifest = chosen(settings, options)
-    paths = [path for path in manifest.get("files", {}).get("paths", []) if path in settings.shared_paths]
-    return {"paths": restore.restore_files(repository, run, paths, options.suffix)}
+    return {"paths": restore.restore_files(repository, run, restorable(settings, manifest), options.suffix)}
 
 
 def ended(settings: Settings, record: Record, job: str) -> Result:
@@ -180,6 +205,8 @@ def arguments() -> argparse.Namespace:
         command.add_argument("--database", default="")
         command.add_argument("--file", default="")
         command.add_argument("--suffix", default="")
+        command.add_argument("--bytes", type=int, default=0)
+        command.add_argument("--files", action="store_true")
     for name in ("swap-files", "swap-files-back"):
         swap = commands.add_parser(name)
         swap.add_argument("--suffix", required=True)
@@ -203,7 +230,7 @@ def perform(settings: Settings, options: argparse.Namespace) -> Result:
         "files": lambda: bring_files(settings, options),
         "swap-files": lambda: {"kept": restore.swap_files(options.paths, options.suffix)},
         "swap-files-back": lambda: {"kept": restore.swap_back(options.paths, options.suffix)},
-        "backup": lambda: persist(settings, record, "backup", lambda: backup.back_up(settings, options.kind), attempts),
+        "backup": lambda: persist(settings, record, "backup", backup.Job(settings, options.kind).run, attempts),
         "prune": lambda: persist(settings, record, "prune", lambda: backup.prune(settings), attempts),
         "test": lambda: persist(
             settings, record, "test", lambda: prove.prove(settings, options.run, options.origin), 1

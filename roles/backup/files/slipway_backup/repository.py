@@ -20,6 +20,8 @@ from .settings import Place
 INCOMPLETE = 3
 # How often it says how far it is; sixty times otherwise.
 PROGRESS_PER_SECOND = "0.02"
+# A full disk has no room for a lock, and what is on it is wanted all the same. Jobs of this host exclude each other anyway.
+READING = "--no-lock"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Repository:
     def is_there(self) -> bool:
         """Tell whether it can be opened; raises Failure where something is there that can't."""
         try:
-            self._restic("cat", "config")
+            self._restic("cat", READING, "config")
         except Failure as failure:
             if any(words in str(failure) for words in ("no such file", "does not exist", "Is there a repository")):
                 return False
@@ -73,7 +75,7 @@ class Repository:
         self._restic("unlock")
 
     def snapshots(self) -> list[Snapshot]:
-        listed = json.loads(self._restic("snapshots", "--json", "--tag", f"app:{self._name}") or "null") or []
+        listed = json.loads(self._restic("snapshots", READING, "--json", "--tag", f"app:{self._name}") or "null") or []
         return [
             Snapshot(entry["id"], moment(entry["time"]), dict(tag.partition(":")[::2] for tag in entry["tags"]))
             for entry in listed
@@ -114,17 +116,17 @@ class Repository:
         return _summary(done.stdout)
 
     def fetch(self, snapshot: str, filename: str, target: IO[bytes]) -> None:
-        command = ["restic", *self._options, "dump", snapshot, f"/{filename}"]
+        command = ["restic", *self._options, "dump", READING, snapshot, f"/{filename}"]
         with started(command, self._environment, stdout=target) as (restic, said):
             if restic.wait() != 0:
                 raise self._explained(failure_of(command, restic.returncode, text_of(said)))
 
     def archive(self, snapshot: str) -> tuple[list[str], dict[str, str]]:
         """The program, and its environment, that prints a snapshot's files as a tar archive."""
-        return ["restic", *self._options, "dump", "--archive", "tar", snapshot, "/"], self._environment
+        return ["restic", *self._options, "dump", READING, "--archive", "tar", snapshot, "/"], self._environment
 
     def restore(self, snapshot: str, paths: Sequence[str], target: Path) -> None:
-        self._restic("restore", snapshot, "--target", str(target), *(f"--include={path}" for path in paths))
+        self._restic("restore", READING, snapshot, "--target", str(target), *(f"--include={path}" for path in paths))
 
     def forget(self, snapshots: Iterable[str]) -> None:
         ids = list(snapshots)
@@ -163,7 +165,7 @@ class Repository:
 
     def size(self) -> int:
         """The bytes that it takes, compressed and encrypted."""
-        return int(json.loads(self._restic("stats", "--json", "--mode", "raw-data"))["total_size"])
+        return int(json.loads(self._restic("stats", READING, "--json", "--mode", "raw-data"))["total_size"])
 
 
 def moment(text: str) -> datetime:

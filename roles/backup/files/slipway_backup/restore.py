@@ -25,6 +25,10 @@ from .runs import Run
 # What a database needs beside its dump: indexes are built, and nothing may fill the disk to its last byte.
 ROOM = 1.2
 SPARE = 256 << 20
+# How much larger than its dump a database may be of which nothing else is known.
+IMPORTED = 2
+GUNZIPPED = 8
+MOUNTS = Path("/proc/self/mounts")
 CUSTOM = b"PGDMP"
 # Only a superuser may say these, who has made the extensions already.
 OF_EXTENSIONS = r" EXTENSION - | COMMENT - EXTENSION "
@@ -42,6 +46,23 @@ def check_room(folder: Path, needed: float) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE:
         raise Failure(f"{folder} has {free >> 20} MB free, and {int(needed + SPARE) >> 20} MB are needed")
+
+
+def check_swappable(paths: Iterable[str], mounts: Path = MOUNTS) -> None:
+    """A directory can be renamed, and a file system can't."""
+    for path in paths:
+        within = [point for point in mount_points(mounts) if Path(point).is_relative_to(path)]
+        if within:
+            raise Failure(
+                f"{within[0]} is a file system of its own, which can't be swapped: leave the files as they are by "
+                "-e restore_files=false, and bring them back by hand"
+            )
+
+
+def mount_points(mounts: Path) -> list[str]:
+    """The kernel writes a space as \\040."""
+    points = [line.split()[1] for line in mounts.read_text(encoding="utf-8").splitlines()]
+    return [re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point) for point in points]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from .repository import Snapshot
 MANIFEST = "manifest"
 # A backup that was made to undo a restore holds what was to be replaced.
 SAFETY = "safety"
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ def choose(runs: Sequence[Run], wish: str = "") -> Run:
     named = [run for run in there if run.id == wish or wish in (part[:8] for part in run.parts.values())]
     if named:
         return named[-1]
+    # Ansible cuts an unquoted value at its first space, and midnight isn't what was meant then.
+    if DATE.fullmatch(wish):
+        raise Failure(f"{wish} is a day: give the time too, such as {wish}T03:00 without a space")
     try:
         until = datetime.fromisoformat(wish).astimezone()
     except ValueError:

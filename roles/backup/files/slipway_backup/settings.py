@@ -52,6 +52,8 @@ class Settings:
     repositories: list[Place]
     passphrase_file: str
     database: dict[str, str]
+    # The same as who may create tables in it.
+    owner: dict[str, str]
     paths: list[str]
     excludes: list[str]
     redis: list[Redis]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import importlib
 import json
@@ -27,7 +28,7 @@ database, facts, main, restore, runs, status, backup_job, repository_module, set
     importlib.import_module(f"slipway_backup.{name}")
     for name in ("database", "facts", "main", "restore", "runs", "status", "backup", "repository", "settings", "table")
 )
-back_up, prune, load, table = backup_job.back_up, backup_job.prune, settings_module.load, table_module.table
+prune, load, table = backup_job.prune, settings_module.load, table_module.table
 Failure, Place = repository_module.Failure, settings_module.Place
 Repository, Snapshot, moment = repository_module.Repository, repository_module.Snapshot, repository_module.moment
 
@@ -35,7 +36,7 @@ Repository, Snapshot, moment = repository_module.Repository, repository_module.S
 RESTIC = """#!/usr/bin/python3
 import hashlib, json, os, sys
 folder = os.environ["RESTIC_REPOSITORY"]
-words = [word for word in sys.argv[1:] if word not in ("--no-cache", "--cleanup-cache")]
+words = [word for word in sys.argv[1:] if word not in ("--no-cache", "--cleanup-cache", "--no-lock")]
 index = folder + "/snapshots"
 log = open(os.path.dirname(folder) + "/calls", "a")
 log.write(json.dumps([os.path.basename(folder), *words]) + "\\n")
@@ -75,6 +76,10 @@ elif words[0] == "stats":
 """
 
 
+def back_up(settings: Any, kind: str) -> Any:
+    return backup_job.Job(settings, kind).run()
+
+
 @pytest.fixture
 def settings_path(tmp_path: Path) -> Path:
     """Two repositories and one directory of files; no database."""
@@ -91,6 +96,7 @@ def settings_path(tmp_path: Path) -> Path:
         ],
         "passphrase_file": str(tmp_path / "passphrase"),
         "database": {},
+        "owner": {},
         "paths": [str(tmp_path / "uploads")],
         "excludes": [],
         "redis": [],
@@ -205,6 +211,46 @@ def test_a_failure_is_tried_again_and_then_loud(backup: Any, tmp_path: Path) -> 
     assert json.loads((tmp_path / "work" / "status.json").read_text())["backup"]["state"] == "ok"
 
 
+def test_nights_without_the_other_repository_are_made_up_for(backup: Any, tmp_path: Path) -> None:
+    (tmp_path / "offsite").rename(tmp_path / "away")
+    for nights in (1, 2, 3):
+        done = backup("backup")
+        assert done.returncode != 0
+        assert "repository offsite" in done.stderr
+        # Two attempts to copy are no two runs.
+        assert parts(tmp_path).count("manifest") == nights
+    assert len((tmp_path / "alarms").read_text().splitlines()) == 3
+    (tmp_path / "away").rename(tmp_path / "offsite")
+    assert backup("backup").returncode == 0
+    assert parts(tmp_path, "offsite").count("manifest") == parts(tmp_path).count("manifest") == 4
+
+
+def test_one_that_is_away_keeps_nothing_from_a_third(settings_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "third").mkdir()
+    values = json.loads(settings_path.read_text())
+    values["repositories"].append({"name": "third", "url": str(tmp_path / "third")})
+    settings_path.write_text(json.dumps(values))
+    (tmp_path / "offsite").rmdir()
+    settings = load(settings_path)
+    for _night in range(2):
+        with pytest.raises(Failure, match="repository offsite"):
+            back_up(settings, "scheduled")
+    assert parts(tmp_path, "third").count("manifest") == 2
+    with pytest.raises(Failure, match="repository offsite"):
+        prune(settings)
+    assert parts(tmp_path, "third").count("manifest") == 1
+
+
+def test_what_is_made_to_undo_a_restore_waits_for_nobody(settings_path: Path, tmp_path: Path) -> None:
+    settings = load(settings_path)
+    (tmp_path / "offsite").rename(tmp_path / "away")
+    assert back_up(settings, "safety")["copies"] == []
+    (tmp_path / "away").rename(tmp_path / "offsite")
+    assert parts(tmp_path, "offsite") == []
+    back_up(settings, "scheduled")
+    assert parts(tmp_path, "offsite").count("manifest") == 2
+
+
 def test_a_repository_that_is_away_is_not_made_anew(backup: Any, tmp_path: Path) -> None:
     (tmp_path / "local").rmdir()
     assert "no such file" in backup("backup", "--once").stderr
@@ -282,10 +328,16 @@ def test_a_restore_takes_the_newest_whole_run_or_the_one_that_is_named(made: lis
     assert runs.choose(made, "r1").id == "r1"
     assert runs.choose(made, "r6").id == "r6"
     assert runs.choose(made, "2026-11-02 23:00").id == "r2"
+    assert runs.choose(made, "2026-11-02T23:00").id == "r2"
 
 
 def test_a_wish_that_nothing_fits_is_refused(made: list[Any]) -> None:
-    for wish, why in {"r4": "no whole backup 'r4'", "2026-10-01": "as old as", "yesterday": "or a moment"}.items():
+    for wish, why in {
+        "r4": "no whole backup 'r4'",
+        "2026-10-01T00:00": "as old as",
+        "2026-11-02": "T03:00 without",
+        "yesterday": "or a moment",
+    }.items():
         with pytest.raises(Failure, match=why):
             runs.choose(made, wish)
     with pytest.raises(Failure, match="no whole backup yet"):
@@ -380,6 +432,37 @@ def test_files_are_swapped_and_swapped_back(tmp_path: Path) -> None:
     restore.swap_back([str(live)], "x")
     assert [path.name for path in live.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["uploads"]
+
+
+def test_a_directory_that_can_not_be_renamed_is_refused(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/sdb1 /srv/my\\040shop/uploads ext4 rw 0 0\n/dev/sdc1 /srv/shop/uploads/big ext4 rw 0 0\n")
+    restore.check_swappable(["/srv/shop/uploads2", "/srv/shop/beat"], mounts)
+    for path, point in {
+        "/srv/my shop/uploads": "/srv/my shop/uploads",
+        "/srv/shop/uploads": "/srv/shop/uploads/big",
+    }.items():
+        with pytest.raises(Failure, match=f"{point} is a file system of its own.*restore_files=false"):
+            restore.check_swappable([path], mounts)
+
+
+def plan_of(settings: Any, **options: Any) -> Any:
+    return main.plan(settings, argparse.Namespace(**{"file": "", "run": "", "origin": "", "files": False, **options}))
+
+
+def test_a_plan_looks_at_the_room_for_files(
+    settings_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(settings_path)
+    made = back_up(settings, "scheduled")
+    recorded = {"files": {"paths": [str(tmp_path / "uploads"), "/etc/slipway"], "bytes": 5}}
+    monkeypatch.setattr(restore, "manifest_of", lambda _repository, _run: {"time": made["time"], **recorded})
+    assert plan_of(settings, files=True)["paths"] == [str(tmp_path / "uploads")]
+    assert plan_of(settings)["paths"] == []
+    recorded["files"]["bytes"] = 1 << 60
+    with pytest.raises(Failure, match="are needed"):
+        plan_of(settings, files=True)
+    assert plan_of(settings)["run"] == made["run"]
 
 
 def test_a_disk_that_is_too_small_is_seen_before(tmp_path: Path) -> None:

@@ -36,7 +36,13 @@ def test_what_was_only_added_is_in_nobodys_way() -> None:
     assert "app_database=downgrade" in expanded["choices"]
     # It would be refused again.
     assert "app_database=force" not in expanded["choices"]
-    assert judge([FIRST, entry("two")]) == {"obstacle": "", "downgrade_to": "", "changes": 0, "choices": ""}
+    assert judge([FIRST, entry("two")]) == {
+        "obstacle": "",
+        "downgrade_to": "",
+        "restore": "",
+        "changes": 0,
+        "choices": "",
+    }
     assert judge([{"release": "one", "outcome": "live"}, {"release": "two", "outcome": "live"}])["obstacle"] == ""
 
 
@@ -69,7 +75,20 @@ def test_the_choices_open_it() -> None:
 
 
 def test_what_was_chosen_is_not_offered_again() -> None:
-    assert judge(CONTRACTED, "downgrade")["choices"] == "Choose: restore the backup from before that migration."
+    assert judge(CONTRACTED, "downgrade")["choices"] == "Choose: restore a backup from before that migration."
+def test_the_backup_from_before_opens_it_too() -> None:
+    expanded = entry("two", "expand", backup="run-1")
+    ledger = [FIRST, expanded, entry("two", "contract", "contracted", backup="run-2")]
+    told = judge(ledger)["obstacle"]
+    assert "-e app_database=restore brings the database of backup run-2 back, without what was written since" in told
+    back = judge(ledger, "restore")
+    assert (back["obstacle"], back["restore"], back["downgrade_to"]) == ("", "run-2", "")
+    # Where that migration has none, there is the one from before the migration before.
+    assert judge([FIRST, expanded, entry("two", "contract", "contracted")], "restore")["restore"] == "run-1"
+    # What was backed up later has the change already.
+    later = entry("three", "expand", backup="run-3")
+    assert judge([*CONTRACTED, later], "restore")["obstacle"].startswith("No backup is known from before 0002 of noon.")
+    assert judge([FIRST], "restore")["restore"] == ""
 
 
 def test_a_command_takes_nothing_back() -> None:
