@@ -76,6 +76,8 @@ def test_the_choices_open_it() -> None:
 
 def test_what_was_chosen_is_not_offered_again() -> None:
     assert judge(CONTRACTED, "downgrade")["choices"] == "Choose: restore a backup from before that migration."
+
+
 def test_the_backup_from_before_opens_it_too() -> None:
     expanded = entry("two", "expand", backup="run-1")
     ledger = [FIRST, expanded, entry("two", "contract", "contracted", backup="run-2")]
