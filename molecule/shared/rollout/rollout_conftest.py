@@ -132,8 +132,8 @@ class Told:
     @property
     def steps(self) -> dict[str, float]:
         """How long each step took."""
-        told = re.search(r"Seconds: (.+?)\. (?=Visitors|To go back)", self.text)[1]
-        return {name: float(seconds) for name, seconds in re.findall(r"([a-z ]+?) ([\d.]+)(?:, |$)", told)}
+        told = re.search(r"Seconds: ((?:[a-z ]+ \d+\.\d(?:, )?)+)\.", self.text)[1]
+        return {name: float(seconds) for name, seconds in re.findall(r"([a-z ]+) (\d+\.\d)", told.replace(", ", ","))}
 
     @property
     def seconds(self) -> float:
