@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-SOAK = "SOAK" in os.environ
-
 
 @pytest.fixture
 def another(serving):
@@ -110,6 +108,7 @@ def test_a_proxy_whose_workers_cannot_see_the_flag_stops_the_run(run, visitors, 
     assert serving() == before
 
 
+@pytest.mark.for_long
 def test_a_stale_fact_cache_decides_nothing(run, visitors, serving, another, ask, platforms, monkeypatch, tmp_path):
     monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "jsonfile")
     monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(tmp_path))
@@ -148,6 +147,7 @@ def test_a_proxy_and_a_host_that_come_back_empty_agree_with_the_others(run, serv
     assert serving() == before
 
 
+@pytest.mark.for_long
 def test_a_host_that_reboots_before_the_switch_comes_back_with_what_is_live(
     begin, run, serving, another, ask, answering, reboot, wait_until
 ):
@@ -164,39 +164,41 @@ def test_a_host_that_reboots_before_the_switch_comes_back_with_what_is_live(
     assert serving() == {another}
 
 
-if SOAK:
-
-    def test_a_host_that_is_lost_before_the_switch_keeps_what_is_live(
-        begin, run, visitors, serving, another, lose, machine
-    ):
-        before = serving()
-        with visitors() as seen:
-            begun = begin("upgrade", "-e", f"app_version={another}")
-            begun.reach("slipway.stack.app : Wait until each instance is healthy")
-            lose("app1")
-            told = begun.end()
-            assert told.status != 0
-            assert "app1 can't be reached" in told.text
-            assert serving() == before
-            machine("app1").check_output("systemctl start ssh")
-            run("upgrade", "-e", f"app_version={another}")
-        seen.assert_nothing_failed()
-        assert serving() == {another}
-
-    def test_a_controller_that_dies_while_files_are_shipped_leaves_the_service_serving(
-        begin, run, visitors, serving, another
-    ):
-        settings = json.dumps({"app_environment": {"APP_ENV": "production", "BEAT_INTERVAL": 5, "KILLED_AT": "files"}})
-        options = ["-e", f"app_version={another}", "-e", settings]
-        with visitors() as seen:
-            begun = begin("upgrade", *options)
-            begun.reach("Ship them")
-            begun.kill()
-            run("upgrade", *options)
-        seen.assert_nothing_failed()
-        assert serving() == {another}
+@pytest.mark.for_long
+def test_a_host_that_is_lost_before_the_switch_keeps_what_is_live(
+    begin, run, visitors, serving, another, lose, machine
+):
+    before = serving()
+    with visitors() as seen:
+        begun = begin("upgrade", "-e", f"app_version={another}")
+        begun.reach("slipway.stack.app : Wait until each instance is healthy")
+        lose("app1")
+        told = begun.end()
+        assert told.status != 0
+        assert "app1 can't be reached" in told.text
+        assert serving() == before
+        machine("app1").check_output("systemctl start ssh")
+        run("upgrade", "-e", f"app_version={another}")
+    seen.assert_nothing_failed()
+    assert serving() == {another}
 
 
+@pytest.mark.for_long
+def test_a_controller_that_dies_while_files_are_shipped_leaves_the_service_serving(
+    begin, run, visitors, serving, another
+):
+    settings = json.dumps({"app_environment": {"APP_ENV": "production", "BEAT_INTERVAL": 5, "KILLED_AT": "files"}})
+    options = ["-e", f"app_version={another}", "-e", settings]
+    with visitors() as seen:
+        begun = begin("upgrade", *options)
+        begun.reach("Ship them")
+        begun.kill()
+        run("upgrade", *options)
+    seen.assert_nothing_failed()
+    assert serving() == {another}
+
+
+@pytest.mark.for_long
 def test_a_host_is_lost_and_comes_back(
     run, visitors, another, answering, switched_off, without, schedulers, second_scheduler
 ):

@@ -20,7 +20,6 @@ BROKEN = [
     ("v2.0.0-wrong", "expected version v2.0.0-wrong"),
     ("v2.0.0-sickens", "through the proxy"),
 ]
-IS_FLEET = os.environ["MOLECULE_SCENARIO_NAME"] == "fleet"
 KEPT = re.compile(r"(v[\d.]+) stays, since the inventory's version is what it was when \1 went live\.")
 OTHER_ROUTES = {
     "nginx_routes": [
@@ -32,8 +31,8 @@ OTHER_ROUTES = {
 }
 SETTINGS = yaml.safe_load((Path(__file__).resolve().parent / "group_vars" / "all.yml").read_text())
 SECRETS = (SETTINGS["app_secrets"]["SECRET_KEY"], "ef2d127de37b942baad06145e54b0c619a1f2232")
-# Of the play's steps, the switch among them.
-SECONDS_TO_GO_BACK_WARM, SECONDS_TO_GO_BACK_COLD = (3 if SOAK else 15), 15
+# To the end of the switch; `make soak` runs nothing else on the machine meanwhile.
+SECONDS_TO_GO_BACK_WARM, SECONDS_TO_GO_BACK_COLD = (3, 15) if SOAK else (30, 60)
 UPGRADES = ("v1.3.0", "v1.0.0", "v1.1.0", "v1.3.0", "v1.2.0") if SOAK else ("v1.2.0",)
 
 
@@ -75,9 +74,7 @@ def test_nothing_fails_while_nothing_happens(visitors):
     seen.assert_nothing_failed()
 
 
-def test_an_upgrade_a_changed_setting_and_the_way_back_cost_no_visitor_anything(
-    run, visitors, reader, serving, ask, group, configured, report
-):
+def test_an_upgrade_costs_no_visitor_anything(run, visitors, reader, serving, ask, group, report):
     with visitors() as seen, reader() as reading:
         there = run("upgrade", "-e", "app_version=v1.1.0")
         assert there.versions == ("v1.0.0", "v1.1.0")
@@ -99,6 +96,11 @@ def test_an_upgrade_a_changed_setting_and_the_way_back_cost_no_visitor_anything(
     for proxy in group("nginx"):
         assert ask("/front/assets/0123456789.js", at=proxy).status == 404
 
+    report(f"upgrade: {there.seconds_to_switch} s to the switch")
+
+
+@pytest.mark.one_host
+def test_a_changed_setting_and_the_way_back_cost_no_visitor_anything(run, visitors, reader, ask, configured, report):
     # A slot that gets the release after the next one must give up the WebSockets of visitors who came long before.
     with visitors() as seen:
         with reader() as reading:
@@ -116,8 +118,7 @@ def test_an_upgrade_a_changed_setting_and_the_way_back_cost_no_visitor_anything(
 
     seen.assert_nothing_failed()
 
-    for what, told in (("upgrade", there), ("warm rollback", warm)):
-        report(f"{what}: {told.seconds_to_switch} s to the switch")
+    report(f"warm rollback: {warm.seconds_to_switch} s to the switch")
     assert warm.seconds_to_switch <= SECONDS_TO_GO_BACK_WARM, warm.steps
 
 
@@ -147,6 +148,7 @@ def inventory_says(tmp_path):
     return options
 
 
+@pytest.mark.one_host
 def test_a_release_whose_slot_has_ended_is_gone_back_to(run, visitors, serving, ask, group, machine, report):
     # As after the warm time, when no connection reaches the old slot any more.
     other = "green" if ask("/whoami").json()["slot"] == "blue" else "blue"
@@ -160,7 +162,8 @@ def test_a_release_whose_slot_has_ended_is_gone_back_to(run, visitors, serving, 
     assert cold.seconds_to_switch <= SECONDS_TO_GO_BACK_COLD, cold.steps
 
 
-@pytest.mark.parametrize(("version", "reason"), BROKEN[-1:] if IS_FLEET and not SOAK else BROKEN)
+@pytest.mark.one_host
+@pytest.mark.parametrize(("version", "reason"), BROKEN)
 def test_a_release_that_fails_is_never_noticed(version, reason, run, visitors, serving, ask, whole_state):
     before, state = serving(), whole_state()
     with visitors() as seen:

@@ -24,11 +24,13 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "one_host: no different with several hosts, so `make soak` alone tries it with them"
     )
+    config.addinivalue_line("markers", "for_long: there is no time for it but by `make soak`")
 
 
 def pytest_collection_modifyitems(config, items):
     if IS_SHORT_FLEET:
-        left_out = [item for item in items if item.get_closest_marker("one_host")]
+        names = ("one_host", "for_long")
+        left_out = [item for item in items if any(item.get_closest_marker(name) for name in names)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 
@@ -132,8 +134,8 @@ class Told:
     @property
     def steps(self) -> dict[str, float]:
         """How long each step took."""
-        told = re.search(r"Seconds: (.+?)\. (?=Visitors|To go back)", self.text)[1]
-        return {name: float(seconds) for name, seconds in re.findall(r"([a-z ]+?) ([\d.]+)(?:, |$)", told)}
+        told = re.search(r"Seconds: ((?:[a-z ]+ \d+\.\d(?:, )?)+)\.", self.text)[1]
+        return {name: float(seconds) for name, seconds in re.findall(r"([a-z ]+) (\d+\.\d)", told.replace(", ", ","))}
 
     @property
     def seconds(self) -> float:
