@@ -279,8 +279,8 @@ class Migration:
         """As with a managed database, where nobody has made the role."""
         if self._session and self._session.lock_timeout() == "0":
             self._warn(
-                "The role that migrates waits for the lock of a table without end, and every query of that table behind it: "
-                "let app_migrate_user name a role of its own, for which ALTER ROLE ... SET lock_timeout = '3s' was run."
+                "The role that migrates waits for the lock of a table without end, and all queries of it behind: "
+                "let app_migrate_url name a role of their own, for which ALTER ROLE ... SET lock_timeout = '3s' was run."
             )
 
     def _tell_of(self, invalid: Sequence[Mapping[str, str]]) -> None:

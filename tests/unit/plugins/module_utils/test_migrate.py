@@ -250,7 +250,7 @@ def test_a_role_that_waits_without_end_is_told_of() -> None:
     session = Session(tool)
     session.patience = "0"
     migrate(tool, session, told)
-    assert ["lock_timeout = '3s'" in text and "app_migrate_user" in text for text in told] == [True]
+    assert ["lock_timeout = '3s'" in text and "app_migrate_url" in text for text in told] == [True]
 
 
 def test_what_goes_on_in_the_database_is_ended() -> None:
