@@ -15,6 +15,10 @@ PROCESS_STRIDE = 10
 GREEN_OFFSET = 50
 PORT_RANGE = 100
 MAX_INSTANCES = 10
+# So many processes have ten ports in each slot. As many more have the second halves of these tens, since no port of the
+# first ones may move.
+PROCESSES_OF_TEN = GREEN_OFFSET // PROCESS_STRIDE
+SECOND_HALF = PROCESS_STRIDE // 2
 # The last of a process' ten ports. A process that may not run twice has it in both slots, and both slots' own ports are
 # free for one that may: so it can become the other kind beside what runs.
 HELD_PORT_OFFSET = PROCESS_STRIDE - 1
@@ -95,6 +99,38 @@ def _refuse_to_run_twice(process: t.Mapping[str, t.Any]) -> None:
         )
 
 
+def _ports(process: t.Mapping[str, t.Any], number: int, app_port: int) -> dict[str, list[int]]:
+    """The ports of a routed process in both slots, by how many routed ones stand before it."""
+    half, ten = divmod(number, PROCESSES_OF_TEN)
+    if half > 1 and not process.get("port"):
+        raise ValueError(
+            f"app_processes[{process['name']}] is the {number + 1}th routed one, and a range of {PORT_RANGE} ports has room "
+            f"for {2 * PROCESSES_OF_TEN}: give it a port of its own, which leads to the one {GREEN_OFFSET} above in slot green"
+        )
+    if process["exclusive"]:
+        first = int(process.get("port") or app_port + PROCESS_STRIDE * ten + GREEN_OFFSET * half)
+        return {slot: [first + HELD_PORT_OFFSET] for slot in SLOTS}
+    first = int(process.get("port") or app_port + PROCESS_STRIDE * ten + SECOND_HALF * half)
+    return {
+        slot: [first + offset + instance for instance in range(int(process["count"]))]
+        for slot, offset in zip(SLOTS, (0, GREEN_OFFSET), strict=True)
+    }
+
+
+def _refuse_shared_ports(planned: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+    """Raise ValueError where two processes would listen on one port, in whichever slots."""
+    owners: dict[int, str] = {}
+    for process in planned:
+        for port in sorted({port for ports in process["ports"].values() for port in ports}):
+            owner = owners.setdefault(port, process["name"])
+            if owner != process["name"]:
+                raise ValueError(
+                    f"app_processes[{owner}] and app_processes[{process['name']}] would both listen on port {port}: lower "
+                    f"their count, or give {process['name']} another port, which leads to the one {GREEN_OFFSET} above in "
+                    "slot green"
+                )
+
+
 def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int) -> list[dict[str, t.Any]]:
     """Complete each process with its defaults, kind, units and (where routed) ports for both slots.
 
@@ -124,12 +160,10 @@ def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: 
             }
         item["ports"] = {slot: [] for slot in SLOTS}
         if item["kind"] == "routed":
-            base = int(item.get("port") or app_port + PROCESS_STRIDE * routed_so_far)
+            item["ports"] = _ports(item, routed_so_far, app_port)
             routed_so_far += 1
-            offsets = (HELD_PORT_OFFSET, HELD_PORT_OFFSET) if item["exclusive"] else (0, GREEN_OFFSET)
-            for slot, offset in zip(SLOTS, offsets, strict=True):
-                item["ports"][slot] = [base + offset + number for number in range(count)]
         planned.append(item)
+    _refuse_shared_ports(planned)
     return planned
 
 

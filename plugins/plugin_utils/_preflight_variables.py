@@ -73,9 +73,17 @@ def _judge_spec(inventory: Inventory, report: Report, host: str, role: str) -> N
             report.problem(_missing(inventory, undefined_name(str(error)), name), host)
         except AnsibleError as error:
             del options[name]
-            report.problem(f"{name} can't be worked out: {_innermost(error)}.", host)
+            _say_why(report, name, _innermost(error), host)
     for problem in spec_problems(options, values):
         report.problem(problem, host)
+
+
+def _say_why(report: Report, name: str, cause: BaseException, host: str) -> None:
+    """Say why a variable can't be worked out; only once where many can't since the processes contradict themselves."""
+    if str(cause).startswith("app_processes["):
+        report.problem(f"{cause}.")
+    else:
+        report.problem(f"{name} can't be worked out: {cause}.", host)
 
 
 def _missing(inventory: Inventory, missing: str | None, needed_for: str) -> str:
