@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.slipway.stack.plugins.module_utils._told_workers import Environment, told_workers
+
 SLOTS = ("blue", "green")
 PROCESS_STRIDE = 10
 GREEN_OFFSET = 50
@@ -131,10 +133,13 @@ def _refuse_shared_ports(planned: t.Sequence[t.Mapping[str, t.Any]]) -> None:
                 )
 
 
-def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int) -> list[dict[str, t.Any]]:
+def plan(
+    processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int, environment: Environment | None = None
+) -> list[dict[str, t.Any]]:
     """Complete each process with its defaults, kind, units and (where routed) ports for both slots.
 
-    Raises ValueError, naming the entry, where the list contradicts itself.
+    The environment is what all processes are told: it may say how many workers a server starts. Raises ValueError, naming
+    the entry, where the list contradicts itself.
     """
     planned: list[dict[str, t.Any]] = []
     routed_so_far = 0
@@ -162,6 +167,9 @@ def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: 
         if item["kind"] == "routed":
             item["ports"] = _ports(item, routed_so_far, app_port)
             routed_so_far += 1
+            # Left out where there is none: a release's name is made of its processes.
+            if told := told_workers(item, environment or {}):
+                item["told_workers"] = told
         planned.append(item)
     _refuse_shared_ports(planned)
     return planned
@@ -169,7 +177,7 @@ def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: 
 
 def worker_processes(process: t.Mapping[str, t.Any], cores: int | None = None) -> int:
     """Count the operating-system processes of one routed instance that open a connection pool each."""
-    workers = process.get("workers")
+    workers = process.get("told_workers") or process.get("workers")
     if workers:
         return int(workers)
     if not process.get("module"):

@@ -152,6 +152,18 @@ def test_worker_processes_follow_gunicorns_rule(process: dict[str, object], core
     assert worker_processes(process, cores) == expected
 
 
+def test_what_the_environment_says_of_workers_is_counted() -> None:
+    web, front = plan(PROCESSES[:2], "shop", 8000, {"WEB_CONCURRENCY": "6"})
+    assert worker_processes(web, 2) == 6
+    # Whether node reads it, nobody knows.
+    assert worker_processes(front, 2) == 1
+    assert connection_demand([web], hosts=1, pool=5, overflow=10)["parts"][0]["connections"] == 6 * 15 * 2
+
+
+def test_a_release_keeps_its_name_where_the_environment_says_nothing() -> None:
+    assert plan(PROCESSES, "shop", 8000, {"OTHER": "6"}) == plan(PROCESSES, "shop", 8000)
+
+
 def test_upstreams_pair_every_host_with_every_port() -> None:
     entries = upstreams(plan(PROCESSES, "shop", 8000), ["10.0.0.11", "fd00::2"])
     assert [entry["name"] for entry in entries] == ["web", "front"]
