@@ -213,17 +213,18 @@ def connection_demand(
     """
     parts: list[dict[str, t.Any]] = []
     for process in planned:
-        count = int(process["count"])
+        count, copies = int(process["count"]), copies_at_once(process)
+        both = f" x {copies} slots" if copies > 1 else ""
         if process["kind"] == "routed":
             workers = worker_processes(process)
-            copies = copies_at_once(process)
             connections = hosts * count * workers * (pool + overflow) * copies
-            formula = f"{hosts} hosts x {count} instances x {workers} workers x ({pool} pool + {overflow} overflow)"
-            formula += f" x {copies} slots" if copies > 1 else ""
+            formula = (
+                f"{hosts} hosts x {count} instances x {workers} workers x ({pool} pool + {overflow} overflow){both}"
+            )
         elif process["kind"] == "worker":
             children = int(process["concurrency"])
-            connections = hosts * count * (children + 1)
-            formula = f"{hosts} hosts x {count} instances x ({children} children + 1)"
+            connections = hosts * count * (children + 1) * copies
+            formula = f"{hosts} hosts x {count} instances x ({children} children + 1){both}"
         elif process["kind"] == "singleton" and process["lease"]:
             connections, formula = 2, "1 + 1 lease"
         else:

@@ -129,7 +129,7 @@ def test_connections_are_summed_over_hosts_instances_workers_and_slots() -> None
     assert by_name == {
         "web": 2 * 1 * 4 * 15 * 2,
         "front": 2 * 3 * 1 * 15 * 2,
-        "worker": 2 * 2 * 5,
+        "worker": 2 * 2 * 5 * 2,
         "beat": 2,
         "clock": 1,
         "cleanup": 1,
@@ -223,6 +223,13 @@ def test_it_needs_its_connections_once() -> None:
     assert connection_demand([queue], hosts=1, pool=5, overflow=10)["parts"] == [
         {"name": "queue", "connections": 15, "formula": "1 hosts x 1 instances x 1 workers x (5 pool + 10 overflow)"}
     ]
+
+
+def test_old_and_new_workers_hold_connections_side_by_side_unless_they_may_not_overlap() -> None:
+    both = [{"name": "worker", "command": "x", "concurrency": 4}, {"name": "mailer", "command": "x", "overlap": False}]
+    worker, mailer = connection_demand(plan(both, "shop", 8000), hosts=1, pool=5, overflow=10)["parts"]
+    assert worker["formula"] == "1 hosts x 1 instances x (4 children + 1) x 2 slots"
+    assert (worker["connections"], mailer["connections"]) == (10, 2)
 
 
 def test_requests_wait_for_it_on_connections_of_their_own() -> None:
