@@ -11,7 +11,8 @@ short_description: Sum the database connections that an application may hold
 version_added: 0.1.0
 description:
   - Hosts times instances times worker processes times (pool plus overflow) times two slots for each routed process
-    (one where it may not run twice), plus task workers and their children, plus singletons, their leases and timers, plus 10 in reserve.
+    (one where it may not run twice), plus task workers and their children (twice as well, since old and new ones overlap), plus
+    singletons, their leases and timers, plus 10 in reserve.
 positional: hosts, pool, overflow
 options:
   _input:

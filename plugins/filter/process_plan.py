@@ -15,7 +15,9 @@ description:
   - A process with a C(module), or with C(routed=true), is routed; one with a C(schedule) is a timer; one with
     C(singleton=true) runs once in the fleet; every other one is a worker.
   - A routed process or a worker with C(overlap=false) is C(exclusive), with one unit and one port for both slots.
-positional: app_name, app_port
+  - A server that C(WEB_CONCURRENCY), C(GUNICORN_WORKERS) or C(UVICORN_WORKERS) tells how many workers to start has that
+    number as C(told_workers).
+positional: app_name, app_port, environment
 options:
   _input:
     description: The processes as in C(app_processes).
@@ -30,6 +32,10 @@ options:
     description: The first port of the application's range of 100.
     type: int
     required: true
+  environment:
+    description: Variables that every process of the application is told, as in C(app_environment).
+    type: dict
+    default: {}
 author:
   - slipway.stack contributors (@slipway)
 """
@@ -59,10 +65,12 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.stack.plugins.module_utils._processes import plan
 
 
-def process_plan(processes: t.Any, app_name: str, app_port: int) -> list[dict[str, t.Any]]:
+def process_plan(
+    processes: t.Any, app_name: str, app_port: int, environment: t.Mapping[str, t.Any] | None = None
+) -> list[dict[str, t.Any]]:
     """Complete processes; errors become the filter's."""
     try:
-        return plan(processes, app_name, int(app_port))
+        return plan(processes, app_name, int(app_port), environment)
     except (ValueError, KeyError, TypeError) as error:
         raise AnsibleFilterError(f"app_processes can't be planned: {error}") from error
 

@@ -10,11 +10,17 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.slipway.stack.plugins.module_utils._told_workers import Environment, told_workers
+
 SLOTS = ("blue", "green")
 PROCESS_STRIDE = 10
 GREEN_OFFSET = 50
 PORT_RANGE = 100
 MAX_INSTANCES = 10
+# So many processes have ten ports in each slot. As many more have the second halves of these tens, since no port of the
+# first ones may move.
+PROCESSES_OF_TEN = GREEN_OFFSET // PROCESS_STRIDE
+SECOND_HALF = PROCESS_STRIDE // 2
 # The last of a process' ten ports. A process that may not run twice has it in both slots, and both slots' own ports are
 # free for one that may: so it can become the other kind beside what runs.
 HELD_PORT_OFFSET = PROCESS_STRIDE - 1
@@ -95,10 +101,45 @@ def _refuse_to_run_twice(process: t.Mapping[str, t.Any]) -> None:
         )
 
 
-def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int) -> list[dict[str, t.Any]]:
+def _ports(process: t.Mapping[str, t.Any], number: int, app_port: int) -> dict[str, list[int]]:
+    """The ports of a routed process in both slots, by how many routed ones stand before it."""
+    half, ten = divmod(number, PROCESSES_OF_TEN)
+    if half > 1 and not process.get("port"):
+        raise ValueError(
+            f"app_processes[{process['name']}] is the {number + 1}th routed one, and a range of {PORT_RANGE} ports has room "
+            f"for {2 * PROCESSES_OF_TEN}: give it a port of its own, which leads to the one {GREEN_OFFSET} above in slot green"
+        )
+    if process["exclusive"]:
+        first = int(process.get("port") or app_port + PROCESS_STRIDE * ten + GREEN_OFFSET * half)
+        return {slot: [first + HELD_PORT_OFFSET] for slot in SLOTS}
+    first = int(process.get("port") or app_port + PROCESS_STRIDE * ten + SECOND_HALF * half)
+    return {
+        slot: [first + offset + instance for instance in range(int(process["count"]))]
+        for slot, offset in zip(SLOTS, (0, GREEN_OFFSET), strict=True)
+    }
+
+
+def _refuse_shared_ports(planned: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+    """Raise ValueError where two processes would listen on one port, in whichever slots."""
+    owners: dict[int, str] = {}
+    for process in planned:
+        for port in sorted({port for ports in process["ports"].values() for port in ports}):
+            owner = owners.setdefault(port, process["name"])
+            if owner != process["name"]:
+                raise ValueError(
+                    f"app_processes[{owner}] and app_processes[{process['name']}] would both listen on port {port}: lower "
+                    f"their count, or give {process['name']} another port, which leads to the one {GREEN_OFFSET} above in "
+                    "slot green"
+                )
+
+
+def plan(
+    processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int, environment: Environment | None = None
+) -> list[dict[str, t.Any]]:
     """Complete each process with its defaults, kind, units and (where routed) ports for both slots.
 
-    Raises ValueError, naming the entry, where the list contradicts itself.
+    The environment is what all processes are told: it may say how many workers a server starts. Raises ValueError, naming
+    the entry, where the list contradicts itself.
     """
     planned: list[dict[str, t.Any]] = []
     routed_so_far = 0
@@ -124,18 +165,19 @@ def plan(processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: 
             }
         item["ports"] = {slot: [] for slot in SLOTS}
         if item["kind"] == "routed":
-            base = int(item.get("port") or app_port + PROCESS_STRIDE * routed_so_far)
+            item["ports"] = _ports(item, routed_so_far, app_port)
             routed_so_far += 1
-            offsets = (HELD_PORT_OFFSET, HELD_PORT_OFFSET) if item["exclusive"] else (0, GREEN_OFFSET)
-            for slot, offset in zip(SLOTS, offsets, strict=True):
-                item["ports"][slot] = [base + offset + number for number in range(count)]
+            # Left out where there is none: a release's name is made of its processes.
+            if told := told_workers(item, environment or {}):
+                item["told_workers"] = told
         planned.append(item)
+    _refuse_shared_ports(planned)
     return planned
 
 
 def worker_processes(process: t.Mapping[str, t.Any], cores: int | None = None) -> int:
     """Count the operating-system processes of one routed instance that open a connection pool each."""
-    workers = process.get("workers")
+    workers = process.get("told_workers") or process.get("workers")
     if workers:
         return int(workers)
     if not process.get("module"):
@@ -171,17 +213,18 @@ def connection_demand(
     """
     parts: list[dict[str, t.Any]] = []
     for process in planned:
-        count = int(process["count"])
+        count, copies = int(process["count"]), copies_at_once(process)
+        both = f" x {copies} slots" if copies > 1 else ""
         if process["kind"] == "routed":
             workers = worker_processes(process)
-            copies = copies_at_once(process)
             connections = hosts * count * workers * (pool + overflow) * copies
-            formula = f"{hosts} hosts x {count} instances x {workers} workers x ({pool} pool + {overflow} overflow)"
-            formula += f" x {copies} slots" if copies > 1 else ""
+            formula = (
+                f"{hosts} hosts x {count} instances x {workers} workers x ({pool} pool + {overflow} overflow){both}"
+            )
         elif process["kind"] == "worker":
             children = int(process["concurrency"])
-            connections = hosts * count * (children + 1)
-            formula = f"{hosts} hosts x {count} instances x ({children} children + 1)"
+            connections = hosts * count * (children + 1) * copies
+            formula = f"{hosts} hosts x {count} instances x ({children} children + 1){both}"
         elif process["kind"] == "singleton" and process["lease"]:
             connections, formula = 2, "1 + 1 lease"
         else:

@@ -73,9 +73,17 @@ def _judge_spec(inventory: Inventory, report: Report, host: str, role: str) -> N
             report.problem(_missing(inventory, undefined_name(str(error)), name), host)
         except AnsibleError as error:
             del options[name]
-            report.problem(f"{name} can't be worked out: {_innermost(error)}.", host)
+            _say_why(report, name, _innermost(error), host)
     for problem in spec_problems(options, values):
         report.problem(problem, host)
+
+
+def _say_why(report: Report, name: str, cause: BaseException, host: str) -> None:
+    """Say why a variable can't be worked out; only once where many can't since the processes contradict themselves."""
+    if str(cause).startswith("app_processes["):
+        report.problem(f"{cause}.")
+    else:
+        report.problem(f"{name} can't be worked out: {cause}.", host)
 
 
 def _missing(inventory: Inventory, missing: str | None, needed_for: str) -> str:
@@ -117,6 +125,7 @@ def planned(inventory: Inventory, host: str) -> list[dict[str, t.Any]]:
         inventory.value(host, "app_processes") or [],
         inventory.value(host, "app_name"),
         int(inventory.value(host, "app_port")),
+        inventory.value(host, "app_environment"),
     )
 
 
@@ -152,14 +161,22 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
                 f"{wish} is set, but the group {group} has no hosts: name a host under {group} in the inventory, or set "
                 f"{url} for a managed service."
             )
-    server, limit = (
-        (inventory.groups["postgres"][0], "postgres_max_connections")
-        if inventory.groups["postgres"]
-        else (host, "app_database_max_connections")
-    )
-    problem = connection_problem(demand_of(inventory, host, processes), int(inventory.value(server, limit) or 0), limit)
-    if problem:
-        report.problem(problem)
+    demand = demand_of(inventory, host, processes)
+    for name, limit in connection_limits(inventory, host).items():
+        if problem := connection_problem(demand, limit, name):
+            report.problem(problem)
+
+
+def connection_limits(inventory: Inventory, host: str) -> dict[str, int]:
+    """Return what the inventory says of how many connections the database allows, by variable; 0 where it says nothing."""
+    if not inventory.groups["postgres"]:
+        return {"app_database_max_connections": int(inventory.value(host, "app_database_max_connections") or 0)}
+    server = inventory.groups["postgres"][0]
+    limits = {
+        name: int(inventory.value(server, name) or 0) for name in ("postgres_connections", "postgres_max_connections")
+    }
+    settings = inventory.value(server, "postgres_settings") or {}
+    return limits | {"postgres_settings.max_connections": int(settings.get("max_connections") or 0)}
 
 
 def _judge_storage(inventory: Inventory, report: Report, host: str) -> None:

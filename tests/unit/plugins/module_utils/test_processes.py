@@ -49,6 +49,57 @@ def test_a_changed_count_moves_no_port() -> None:
     assert plan(more, "shop", 8000)[1]["ports"] == plan(PROCESSES, "shop", 8000)[1]["ports"]
 
 
+def routed(count: int, **more: object) -> list[dict[str, object]]:
+    return [{"name": f"web{number}", "module": "a:b", **more} for number in range(count)]
+
+
+def test_the_sixth_to_the_tenth_leave_the_ports_of_the_first_five_where_they_are() -> None:
+    ten = plan(routed(10), "shop", 8000)
+    assert [item["ports"] for item in ten[:5]] == [item["ports"] for item in plan(routed(5), "shop", 8000)]
+    assert [item["ports"]["blue"] for item in ten[5:]] == [[8005], [8015], [8025], [8035], [8045]]
+    assert [item["ports"]["green"] for item in ten[5:]] == [[8055], [8065], [8075], [8085], [8095]]
+
+
+def test_the_last_of_ten_may_become_one_that_may_not_run_twice_beside_what_runs() -> None:
+    ten = plan(routed(10, overlap=False), "shop", 8000)
+    held = [item["ports"]["blue"][0] for item in ten]
+    assert held == [8009, 8019, 8029, 8039, 8049, 8059, 8069, 8079, 8089, 8099]
+    in_slots = [port for item in plan(routed(10), "shop", 8000) for ports in item["ports"].values() for port in ports]
+    assert not set(held) & set(in_slots)
+
+
+def test_an_eleventh_needs_a_port_of_its_own() -> None:
+    with pytest.raises(ValueError, match=r"app_processes\[web10\] is the 11th .* give it a port of its own"):
+        plan(routed(11, overlap=False), "shop", 8000)
+    assert plan([*routed(10), {"name": "more", "module": "a:b", "port": 8301}], "shop", 8000)[10]["ports"] == {
+        "blue": [8301],
+        "green": [8351],
+    }
+
+
+@pytest.mark.parametrize(
+    ("second", "port"),
+    [
+        ({"port": 8050}, 8050),
+        ({"port": 7950}, 8000),
+        ({"port": 8000}, 8000),
+        ({"port": 7999, "count": 2}, 8000),
+        ({"port": 8041, "overlap": False}, 8050),
+    ],
+)
+def test_two_processes_with_one_port_are_refused_whichever_slot_has_it(second: dict[str, object], port: int) -> None:
+    processes = [{"name": "web", "module": "a:b"}, {"name": "front", "module": "a:b", **second}]
+    with pytest.raises(ValueError, match=rf"app_processes\[web\] and app_processes\[front\] .* port {port}: lower"):
+        plan(processes, "shop", 8000)
+
+
+def test_instances_that_reach_the_second_half_of_their_ten_are_refused_where_it_is_taken() -> None:
+    many, *others = routed(6)
+    assert plan([{**many, "count": 5}, *others], "shop", 8000)
+    with pytest.raises(ValueError, match=r"app_processes\[web0\] and app_processes\[web5\] .* port 8005"):
+        plan([{**many, "count": 6}, *others], "shop", 8000)
+
+
 def test_units_bear_application_process_and_slot() -> None:
     units = {item["name"]: item["units"] for item in plan(PROCESSES, "shop", 8000)}
     assert units["web"]["green"] == ["shop-web@green.service"]
@@ -78,7 +129,7 @@ def test_connections_are_summed_over_hosts_instances_workers_and_slots() -> None
     assert by_name == {
         "web": 2 * 1 * 4 * 15 * 2,
         "front": 2 * 3 * 1 * 15 * 2,
-        "worker": 2 * 2 * 5,
+        "worker": 2 * 2 * 5 * 2,
         "beat": 2,
         "clock": 1,
         "cleanup": 1,
@@ -99,6 +150,18 @@ def test_connections_are_summed_over_hosts_instances_workers_and_slots() -> None
 )
 def test_worker_processes_follow_gunicorns_rule(process: dict[str, object], cores: int | None, expected: int) -> None:
     assert worker_processes(process, cores) == expected
+
+
+def test_what_the_environment_says_of_workers_is_counted() -> None:
+    web, front = plan(PROCESSES[:2], "shop", 8000, {"WEB_CONCURRENCY": "6"})
+    assert worker_processes(web, 2) == 6
+    # Whether node reads it, nobody knows.
+    assert worker_processes(front, 2) == 1
+    assert connection_demand([web], hosts=1, pool=5, overflow=10)["parts"][0]["connections"] == 6 * 15 * 2
+
+
+def test_a_release_keeps_its_name_where_the_environment_says_nothing() -> None:
+    assert plan(PROCESSES, "shop", 8000, {"OTHER": "6"}) == plan(PROCESSES, "shop", 8000)
 
 
 def test_upstreams_pair_every_host_with_every_port() -> None:
@@ -160,6 +223,13 @@ def test_it_needs_its_connections_once() -> None:
     assert connection_demand([queue], hosts=1, pool=5, overflow=10)["parts"] == [
         {"name": "queue", "connections": 15, "formula": "1 hosts x 1 instances x 1 workers x (5 pool + 10 overflow)"}
     ]
+
+
+def test_old_and_new_workers_hold_connections_side_by_side_unless_they_may_not_overlap() -> None:
+    both = [{"name": "worker", "command": "x", "concurrency": 4}, {"name": "mailer", "command": "x", "overlap": False}]
+    worker, mailer = connection_demand(plan(both, "shop", 8000), hosts=1, pool=5, overflow=10)["parts"]
+    assert worker["formula"] == "1 hosts x 1 instances x (4 children + 1) x 2 slots"
+    assert (worker["connections"], mailer["connections"]) == (10, 2)
 
 
 def test_requests_wait_for_it_on_connections_of_their_own() -> None:
