@@ -92,6 +92,30 @@ def test_a_group_without_hosts_that_a_process_needs_is_refused(refuse):
     assert "name a host under nginx" in message
 
 
+@pytest.mark.parametrize(
+    ("extra", "without", "group", "words"),
+    [
+        (
+            {},
+            ("app_redis_password",),
+            "redis",
+            ["app_processes[worker] runs Celery, but the group redis has no hosts", "or set app_redis_url"],
+        ),
+        ({}, (), "redis", ["app_redis_password is set, but the group redis has no hosts", "or set app_redis_url"]),
+        (
+            {"app_migrate": "alembic"},
+            ("app_database_password",),
+            "postgres",
+            ["app_migrate is alembic, but the group postgres has no hosts", "or set app_database_url"],
+        ),
+    ],
+)
+def test_a_service_that_is_needed_and_nowhere_is_refused(refuse, extra, without, group, words):
+    message = refuse(extra, without=without, groups=tuple(name for name in GROUPS if name != group))
+    for word in words:
+        assert word in message
+
+
 def test_a_wired_name_that_would_silently_lose_is_refused(refuse):
     assert "nginx_site is set for all hosts" in refuse({"nginx_site": "mine"})
 

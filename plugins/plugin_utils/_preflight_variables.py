@@ -21,13 +21,12 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets i
     environment_problems,
     secret_problem,
 )
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_services import NEEDS, service_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_spec import likely_typos, spec_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_static import static_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_storage import storage_problem
 
 PASSWORDS = ("app_database_password", "app_redis_password")
-# Which variable says that a service is wanted, and which names a managed one in place of the group's host.
-SERVICES = {"postgres": ("app_database_password", "app_database_url"), "redis": ("app_redis", "app_redis_url")}
 
 
 def judge_variables(inventory: Inventory, report: Report, playbooks: t.Iterable[str]) -> None:
@@ -154,13 +153,13 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     for process in processes:
         if process["exclusive"] and process["kind"] == "routed":
             report.note(replacement_note(process["name"], len(inventory.groups["app"])))
-    given = inventory.defined(host)
-    for group, (wish, url) in SERVICES.items():
-        if wish in given and inventory.value(host, wish) and not inventory.groups[group] and url not in given:
-            report.problem(
-                f"{wish} is set, but the group {group} has no hosts: name a host under {group} in the inventory, or set "
-                f"{url} for a managed service."
-            )
+    for problem in service_problems(
+        processes,
+        {name: inventory.value(host, name) for name in NEEDS},
+        {group for group, hosts in inventory.groups.items() if hosts},
+        inventory.defined(host),
+    ):
+        report.problem(problem)
     demand = demand_of(inventory, host, processes)
     for name, limit in connection_limits(inventory, host).items():
         if problem := connection_problem(demand, limit, name):
