@@ -162,8 +162,8 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
         report.problem(problem)
     demand = demand_of(inventory, host, processes)
     for name, limit in connection_limits(inventory, host).items():
-        if problem := connection_problem(demand, limit, name):
-            report.problem(problem)
+        if too_many := connection_problem(demand, limit, name):
+            report.problem(too_many)
 
 
 def connection_limits(inventory: Inventory, host: str) -> dict[str, int]:
