@@ -67,7 +67,8 @@ def test_a_moment_names_the_backup_from_before_it(play, saved, backup, sql):
 def test_somebodys_own_dump_is_imported(play, host, sql, tmp_path, dump):
     host.check_output("cd / && runuser -u postgres -- sh -c %s", f"{dump} >/tmp/own.dump")
     path = tmp_path / ("own.sql.gz" if "gzip" in dump else "own.dump")
-    subprocess.run(["docker", "exec", "slipway-backup-one", "cat", "/tmp/own.dump"], check=True, stdout=path.open("wb"))
+    with path.open("wb") as file:
+        subprocess.run(["docker", "exec", "slipway-backup-one", "cat", "/tmp/own.dump"], check=True, stdout=file)
     play("slipway.stack.restore", "-e", "restore_database=shop_own", "-e", f"file={path}")
     query = "SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i"
     assert sql(query, "shop_own") == sql(query)
