@@ -78,7 +78,8 @@ def in_the_middle(host, wait_until):
         return "AccessExclusiveLock" in host.check_output("cd / && runuser -u postgres -- psql -qAtX -c %s", LOCKS)
 
     def begin():
-        lock = "BEGIN; LOCK TABLE pairs; SELECT pg_sleep(300)"
+        # It would go on sleeping after its client has gone.
+        lock = "SET client_connection_check_interval = '1s'; BEGIN; LOCK TABLE pairs; SELECT pg_sleep(300)"
         host.check_output("systemd-run -q --unit=holder --uid=postgres --working-directory=/ psql -qX shop -c %s", lock)
         wait_until(is_locked)
         host.check_output("systemctl start --no-block slipway-backup@shop.service")
