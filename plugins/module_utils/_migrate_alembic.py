@@ -225,7 +225,9 @@ def flask_context(request: dict[str, Any]) -> Any:
     try:
         app = ScriptInfo(app_import_path=request["config"] or os.environ.get("FLASK_APP")).load_app()
     except NoAppException as error:
-        raise Trouble("flask", str(error).splitlines()[0]) from None
+        said = [line.strip() for line in str(error).splitlines() if line.strip()]
+        # A traceback may stand between.
+        raise Trouble("flask", " ".join(dict.fromkeys((said[0], said[-1])))) from None
     if "migrate" not in app.extensions:
         raise Trouble("tool", "flask-migrate")
     folder = request["directory"] or app.extensions["migrate"].directory
