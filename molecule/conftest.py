@@ -221,6 +221,8 @@ def play() -> Callable[..., subprocess.CompletedProcess[str]]:
             cwd=os.environ["MOLECULE_SCENARIO_DIRECTORY"],
         )
         assert not check or result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
+        # A long text in double quotes goes on behind a backslash at the end of each line.
+        result.stdout = re.sub(r"\\\n\s*(\\(?= ))?", "", result.stdout)
         return result
 
     return run

@@ -257,8 +257,6 @@ def test_a_host_that_reboots_after_the_switch_serves_the_release(begin, run, ser
         json.dumps({"app_environment": {"APP_ENV": "production", "NEW": 1}}),
     ]
     begun = begin("upgrade", *options)
-    begun.reach("slipway.stack.app : Build the release")
-    wait_until(lambda: set(weight("slipway-build-shop-*.scope")) == {20}, seconds=20, interval=0.1)
     begun.reach("slipway.stack.app : Wait until each instance is healthy")
     assert weight(f"shop-web@{idle}.service") == [20]
     begun.reach("Check that the release answers through every proxy")
