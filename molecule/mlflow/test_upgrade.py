@@ -55,7 +55,8 @@ def test_no_process_of_the_old_release_is_left_when_the_warm_time_is_over(machin
     host = machine(HOST)
 
     def the_old_slot_has_ended():
-        return not host.service("mlflow-web@blue").is_running
+        state = host.check_output("systemctl show --property=ActiveState --value mlflow-web@blue.service")
+        return state in ("inactive", "failed")
 
     wait_until(the_old_slot_has_ended, seconds=180)
     releases = set(host.check_output(RELEASES).split())

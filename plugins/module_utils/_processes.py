@@ -150,6 +150,9 @@ def plan(
             raise ValueError(f"app_processes[{name}].count is {count}: set it from 1 to {MAX_INSTANCES}")
         if item["kind"] in ("singleton", "timer") and count != 1:
             raise ValueError(f"app_processes[{name}].count is {count}, but a {item['kind']} runs once: leave count out")
+        # Nobody knows for how long a command keeps idle connections: uvicorn does for 5 s, and gunicorn for 2.
+        if item["command"] and "keepalive" not in process:
+            item["keepalive"] = 0
         item["exclusive"] = not item["overlap"] and item["kind"] in ("routed", "worker")
         if item["exclusive"]:
             _refuse_to_run_twice(item)
@@ -243,8 +246,9 @@ def upstreams(planned: t.Sequence[t.Mapping[str, t.Any]], addresses: t.Sequence[
     return [
         {"name": process["name"]}
         | {slot: [f"{host}:{port}" for host in hosts for port in process["ports"][slot]] for slot in SLOTS}
-        # A connection that idles when the process ends may be closed while a request is on its way.
-        | ({"keepalive": 0, "read_timeout": longest_wait(process)} if process["exclusive"] else {})
+        # A connection that idles when the process ends, or closes it, may be closed while a request is on its way.
+        | ({"keepalive": 0} if process["exclusive"] or not process["keepalive"] else {})
+        | ({"read_timeout": longest_wait(process)} if process["exclusive"] else {})
         for process in planned
         if process["kind"] == "routed"
     ]

@@ -171,6 +171,15 @@ def test_upstreams_pair_every_host_with_every_port() -> None:
     assert len(entries[1]["blue"]) == 2 * 3
 
 
+def test_a_command_gets_a_connection_for_each_request_unless_it_is_known_to_keep_them() -> None:
+    command = {"name": "ui", "command": "mlflow server --port $PORT", "routed": True}
+    web, unknown = upstreams(plan([PROCESSES[0], command], "shop", 8000), ["10.0.0.1"])
+    assert "keepalive" not in web
+    assert unknown["keepalive"] == 0
+    (known,) = upstreams(plan([{**command, "keepalive": 90}], "shop", 8000), ["10.0.0.1"])
+    assert "keepalive" not in known
+
+
 # --- what may not run twice
 
 QUEUE = {"name": "queue", "module": "app.main:app", "overlap": False}
