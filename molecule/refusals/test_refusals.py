@@ -101,7 +101,7 @@ def test_a_group_without_hosts_that_a_process_needs_is_refused(refuse):
             "redis",
             ["app_processes[worker] runs Celery, but the group redis has no hosts", "or set app_redis_url"],
         ),
-        ({}, (), "redis", ["app_redis_password is set, but the group redis has no hosts", "or set app_redis_url"]),
+        ({}, (), "redis", ["app_processes[worker] runs Celery, but the group redis has no hosts"]),
         (
             {"app_migrate": "alembic"},
             ("app_database_password",),

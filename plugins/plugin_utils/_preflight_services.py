@@ -11,9 +11,9 @@ import typing as t
 # Which variables say that a service is wanted, and which names a managed one in place of the group's host.
 SERVICES = {
     "postgres": (("app_database_password",), "app_database_url"),
-    "redis": (("app_redis", "app_redis_password"), "app_redis_url"),
+    "redis": (("app_redis",), "app_redis_url"),
 }
-NEEDS = ("app_database_password", "app_redis", "app_redis_password", "app_migrate", "app_environment", "app_secrets")
+NEEDS = ("app_database_password", "app_redis", "app_migrate", "app_environment", "app_secrets")
 _CELERY = re.compile(r"(^|[\s/])celery\s")
 # With one of these in its environment, the application has the service from elsewhere.
 _ELSEWHERE = {"postgres": {"DATABASE_URL"}, "redis": {"CELERY_BROKER_URL", "REDIS_URL"}}

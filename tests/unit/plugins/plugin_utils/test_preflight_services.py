@@ -27,13 +27,6 @@ def judge(
     ("process", "values", "wish", "group", "url"),
     [
         (CELERY, {}, "app_processes[worker] runs Celery", "redis", "app_redis_url"),
-        (
-            {"name": "job", "command": "job"},
-            {"app_redis_password": "x"},
-            "app_redis_password",
-            "redis",
-            "app_redis_url",
-        ),
         ({"name": "job", "command": "job"}, {"app_redis": ["queue"]}, "app_redis is set", "redis", "app_redis_url"),
         (
             {"name": "job", "command": "job"},
