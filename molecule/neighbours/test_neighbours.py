@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from pathlib import Path
 
 import pytest
-import yaml
 
 HOST = "harbour"
 OWNERS = re.compile(r"slipway:[a-z,]+ ")
@@ -108,42 +104,6 @@ def test_neither_reads_the_others_data(machine):
     assert refused.rc != 0
     for name, other in (("shop", "blog"), ("blog", "shop")):
         assert machine(HOST).run(f"runuser -u {name} -- ls /srv/{other}/home").rc != 0
-
-
-@pytest.mark.usefixtures("both")
-def test_visitors_of_one_do_not_notice_an_upgrade_of_the_other(play, load, curl):
-    with load("https://blog.example", [HOST]) as seen:
-        play("slipway.stack.upgrade", "-e", "app_version=v1.1.0")
-    seen.assert_nothing_failed()
-    assert curl("https://shop.example/version", at=HOST).json()["version"] == "v1.1.0"
-    assert {release["version"] for release in seen.result["releases"]} == {"v1.0.0"}
-
-
-@pytest.fixture
-def managed(monkeypatch, tmp_path):
-    """Playbooks know of no host that runs PostgreSQL or Redis."""
-    whole = Path(os.environ["MOLECULE_INVENTORY_FILE"])
-    inventory = yaml.safe_load(whole.read_text())
-    for group in ("postgres", "redis"):
-        inventory[group] = {"hosts": {}}
-    (tmp_path / "group_vars").symlink_to(whole.parent / "group_vars")
-    path = tmp_path / "hosts.yml"
-    path.write_text(yaml.safe_dump(inventory))
-    monkeypatch.setenv("MOLECULE_INVENTORY_FILE", str(path))
-
-
-@pytest.mark.usefixtures("both", "managed")
-def test_an_application_lives_on_services_that_others_manage(play, curl):
-    guest = ("-e", "@vars/guest.yml")
-    play("slipway.stack.site", *guest)
-    assert "changed=0" in play("slipway.stack.site", *guest).stdout
-    health = curl("https://guest.example/health", at=HOST).json()
-    assert (health["status"], health["version"]) == ("healthy", "v1.0.0")
-    item = curl("https://guest.example/items", "--json", json.dumps({"name": "from a guest"}), at=HOST).json()["id"]
-    # It is in the database that the URL names.
-    assert curl(f"https://blog.example/items/{item}", at=HOST).json()["name"] == "from a guest"
-    play("slipway.stack.upgrade", *guest, "-e", "app_version=v1.1.0")
-    assert curl("https://guest.example/version", at=HOST).json()["version"] == "v1.1.0"
 
 
 def test_both_come_back_after_a_reboot(both, reboot, curl, wait_until):
