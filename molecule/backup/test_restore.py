@@ -35,7 +35,7 @@ def test_it_is_not_done_without_the_name(play, lost, contents):
     before = contents()
     done = play("slipway.stack.restore", check=False)
     assert done.returncode != 0
-    assert "say so by -e restore_confirm=shop" in " ".join(done.stdout.split())
+    assert "say so by -e restore_confirm=shop" in " ".join((done.stdout + done.stderr).split())
     assert contents() == before
 
 
@@ -83,7 +83,7 @@ def test_a_restore_that_fails_half_way_leaves_what_was_there(play, lost, content
     dump.write_text("CREATE TABLE items (id int);\nINSERT INTO items VALUES (1);\nINSERT INTO nowhere VALUES (1);\n")
     done = play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"file={dump}", check=False)
     assert done.returncode != 0
-    assert "shop has the data that it had before" in " ".join(done.stdout.split())
+    assert "shop has the data that it had before" in " ".join((done.stdout + done.stderr).split())
     assert contents() == before
     assert "shop_restore" not in sql("SELECT datname FROM pg_database", "postgres")
     assert curl("https://shop.example/health", at="one").status == 200
@@ -97,7 +97,7 @@ def test_a_restore_that_fails_after_the_swap_leaves_what_was_there(play, lost, c
     done = play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"file={dump}", check=False)
     assert done.returncode != 0
     assert "Swap the databases back" in done.stdout
-    assert "shop has the data that it had before" in " ".join(done.stdout.split())
+    assert "shop has the data that it had before" in " ".join((done.stdout + done.stderr).split())
     assert contents() == before
     assert "shop_restore" not in sql("SELECT datname FROM pg_database", "postgres")
     assert curl("https://shop.example/health", at="one").json()["status"] == "healthy"
@@ -133,7 +133,7 @@ def test_a_host_that_is_gone_is_made_anew_from_elsewhere(play, saved, machine, c
         "-e",
         f"restore_run={saved[0]}",
     )
-    assert re.search(r"has the data of \S+ again, after \d+ s", " ".join(done.stdout.split()))
+    assert re.search(r"has the data of \S+ again, after \d+ s", " ".join((done.stdout + done.stderr).split()))
     print(f"RTO of a host that is gone: {time.monotonic() - began:.0f} s")
     assert contents(machine("spare")) == saved[1]
     assert curl("https://shop.example/health", at="spare").json()["status"] == "healthy"

@@ -30,7 +30,7 @@ def test_an_upgrade_that_can_not_be_backed_up_migrates_nothing(play, host, sql, 
     host.check_output("mv %s /root/away", PASSPHRASE)
     done = play("slipway.stack.upgrade", "-e", "app_version=v1.1.0", check=False)
     host.check_output("mv /root/away %s", PASSPHRASE)
-    said = " ".join(done.stdout.split())
+    said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
     assert "So nothing was migrated: mend it, or go without a backup by -e app_backup_before_upgrade=false." in said
     assert version() == "v1.0.0"

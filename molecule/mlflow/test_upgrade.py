@@ -71,6 +71,6 @@ def test_no_process_of_the_old_release_is_left_when_the_warm_time_is_over(machin
 def test_the_old_release_which_does_not_know_the_schema_is_not_gone_back_to(play, trial, version, read_back):
     told = play("slipway.stack.rollback", check=False)
     assert told.returncode != 0
-    assert re.search(rf"{NEW} \(\w+\) serves as before", " ".join(told.stdout.split()))
+    assert re.search(rf"{NEW} \(\w+\) serves as before", " ".join((told.stdout + told.stderr).split()))
     assert version() == NEW
     read_back(trial)
