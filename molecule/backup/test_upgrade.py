@@ -54,7 +54,9 @@ def test_the_way_back_names_it_and_leads_through_it(play, sql, ledger, version, 
     backup = ledger()[-1]["backup"]
     sql("UPDATE items SET name = 'late'")
     refused = play("slipway.stack.rollback", check=False)
-    assert f"-e app_database=restore brings the database of backup {backup} back" in " ".join(refused.stdout.split())
+    assert f"-e app_database=restore brings the database of backup {backup} back" in " ".join(
+        (refused.stdout + refused.stderr).split()
+    )
     done = " ".join(play("slipway.stack.rollback", "-e", "app_database=restore").stdout.split())
     assert f"Database: that of backup {backup} again" in done
     assert version() == "v1.0.0"

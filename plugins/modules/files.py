@@ -22,6 +22,7 @@ attributes:
     support: full
     details:
       - Validation commands aren't run in check mode, since what they check isn't written.
+      - A record that O(restore) needs and that is not there yet is accepted in check mode, and no change is reported.
       - A parent directory, owner or group that doesn't exist yet is accepted in check mode.
   diff_mode:
     support: full
@@ -163,6 +164,7 @@ validate_output:
   sample: 'nginx: [emerg] unknown directive "sever" in /etc/nginx/sites-enabled/shop.conf:3'
 """
 
+import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -179,8 +181,11 @@ from ansible_collections.slipway.stack.plugins.module_utils._files import (
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    if module.params["restore"]:
-        changes = plan_return(module.params["restore"])
+    restore = module.params["restore"]
+    if restore:
+        # What a check hasn't kept, it can't put back.
+        is_unknown = module.check_mode and not os.path.exists(restore)
+        changes = [] if is_unknown else plan_return(restore)
     else:
         changes = plan(parse_wanted(module.params["files"]), module.params["prune"], check_mode=module.check_mode)
     result: dict[str, Any] = {
