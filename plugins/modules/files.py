@@ -125,11 +125,6 @@ EXAMPLES = r"""
       - /etc/nginx/sites-enabled/shop-*.conf
     validate: nginx -t
 
-- name: Go back to the site as it was before
-  slipway.stack.files:
-    restore: /var/lib/shop/site-before.json
-    validate: nginx -t
-
 - name: Let the operators group restart the service
   slipway.stack.files:
     files:
