@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
                 "phase": {"type": "str", "choices": ["inventory", "hosts"], "required": True},
                 "probe": {"type": "str", "default": "__preflight_probe"},
                 "hosts": {"type": "list", "elements": "str", "default": []},
+                "keeps_postgres": {"type": "bool", "default": False},
             }
         )
         inventory = Inventory(task_vars or {}, self._templar, self._loader)
@@ -37,5 +38,5 @@ class ActionModule(ActionBase):
             judge_variables(inventory, report, context.CLIARGS.get("args", ()))
             return report.result("the inventory")
         for host in arguments["hosts"]:
-            judge_host(inventory, report, host, arguments["probe"])
+            judge_host(inventory, report, host, arguments["probe"], arguments["keeps_postgres"])
         return report.result("the hosts")

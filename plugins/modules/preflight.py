@@ -19,8 +19,9 @@ options:
     description:
       - V(inventory) judges what the controller knows without reaching a host. It checks each role's argument specs, secrets,
         processes, connections, certificates, groups, and variables that would silently lose.
-      - V(hosts) judges what the hosts reported. It checks the distribution, memory, disk, interpreter, ports and names. It
-        needs facts and the result of M(slipway.stack.host_probe), registered under the name in O(probe).
+      - V(hosts) judges what the hosts reported. It checks the distribution, memory, disk, interpreter, ports, names, and what
+        the PostgreSQL server allows. It needs facts and the result of M(slipway.stack.host_probe), registered under the name
+        in O(probe).
     type: str
     choices: [inventory, hosts]
     required: true
@@ -33,6 +34,12 @@ options:
     type: list
     elements: str
     default: []
+  keeps_postgres:
+    description:
+      - Whether the run that follows leaves PostgreSQL's settings as they are, as a rollout does. A server that allows fewer
+        connections than may be open at once is then refused; else a note says that it needs a restart.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - slipway.stack.attributes
 attributes:

@@ -38,15 +38,20 @@ def explain(demand: t.Mapping[str, t.Any]) -> str:
     return "; ".join([*parts, f"reserve: {demand['reserved']}"])
 
 
+def explain_sum(demand: t.Mapping[str, t.Any], others: int) -> str:
+    """Spell out a sum of connections, with what other applications of the server need."""
+    more = f", and {others} for the other applications on the server" if others else ""
+    return explain(demand) + more
+
+
 def connection_problem(demand: t.Mapping[str, t.Any], limit: int, variable: str, others: int = 0) -> str | None:
     """Compare what applications may open with what the server allows."""
     needed = int(demand["total"]) + others
     if not limit or needed <= limit:
         return None
-    more = f", and {others} for the other applications on the server" if others else ""
     return (
-        f"{variable} is {limit}, but {needed} connections may be open at once ({explain(demand)}{more}): set {variable} to "
-        f"at least {needed}, or lower app_database_pool, app_database_overflow or the processes' workers and count."
+        f"{variable} is {limit}, but {needed} connections may be open at once ({explain_sum(demand, others)}): set "
+        f"{variable} to at least {needed}, or lower app_database_pool, app_database_overflow or the processes' workers and count."
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_capacity as capacity
+from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_database as database
 from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_host as rules
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_variables import demand_of, planned
 
 
-def judge_host(inventory: Inventory, report: Report, host: str, probe_name: str) -> None:
+def judge_host(inventory: Inventory, report: Report, host: str, probe_name: str, keeps_postgres: bool) -> None:
     """Judge one host by its facts and its probe."""
     facts = inventory.value(host, "ansible_facts")
     probe = inventory.value(host, probe_name)
@@ -28,8 +29,10 @@ def judge_host(inventory: Inventory, report: Report, host: str, probe_name: str)
         _judge_application(inventory, report, host, processes, probe)
     memory = int(facts["memtotal_mb"])
     demand = demand_of(inventory, app, processes)
-    if host in inventory.groups["postgres"] and (problem := capacity.pool_problem(demand, memory)):
-        report.problem(problem, host)
+    if host in inventory.groups["postgres"]:
+        if problem := capacity.pool_problem(demand, memory):
+            report.problem(problem, host)
+        _judge_database(inventory, report, host, demand, probe["postgres"], keeps_postgres)
     services = _services(inventory, host, demand, probe["applications"])
     rows = capacity.memory_table(processes, int(facts["processor_vcpus"]), services, runs_app)
     if problem := capacity.memory_problem(rows, memory):
@@ -63,6 +66,34 @@ def _judge_application(
     ]
     for problem in filter(None, problems):
         report.problem(problem, host)
+
+
+def _judge_database(
+    inventory: Inventory,
+    report: Report,
+    host: str,
+    demand: t.Mapping[str, t.Any],
+    server: t.Mapping[str, t.Any],
+    keeps_postgres: bool,
+) -> None:
+    client = inventory.value(host, "postgres_client")
+    others = {name: needs for name, needs in server["needs"].items() if name != client}
+    own = {
+        "max_connections": inventory.value(host, "postgres_max_connections"),
+        "settings": inventory.value(host, "postgres_settings"),
+    }
+    for problem in database.limit_problems(demand, own, others):
+        report.problem(problem, host)
+    shortage = database.running_shortage(demand, int(server["max_connections"]), others)
+    restart = "ansible-playbook slipway.stack.site -e postgres_restart=true"
+    if shortage and keeps_postgres:
+        report.problem(
+            f"{shortage}: run {restart} when a short interruption is acceptable, or lower app_database_pool, "
+            "app_database_overflow or the processes' workers and count.",
+            host,
+        )
+    elif shortage and not inventory.value(host, "postgres_restart"):
+        report.note(f"{host}: {shortage}: run {restart} when a short interruption is acceptable.")
 
 
 def _services(
