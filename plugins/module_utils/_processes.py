@@ -209,7 +209,7 @@ def connection_demand(
 ) -> dict[str, t.Any]:
     """Sum the database connections that an application may hold while two slots run side by side.
 
-    Returns C(total) and C(parts), a list of C({name, connections, formula}) for messages.
+    Returns C(total), C(steady) for when only one runs, and C(parts), a list of C({name, connections, steady, formula}).
     """
     parts: list[dict[str, t.Any]] = []
     for process in planned:
@@ -229,9 +229,11 @@ def connection_demand(
             connections, formula = 2, "1 + 1 lease"
         else:
             connections, formula = 1, "1"
-        parts.append({"name": process["name"], "connections": connections, "formula": formula})
+        steady = connections // copies
+        parts.append({"name": process["name"], "connections": connections, "steady": steady, "formula": formula})
     return {
         "total": sum(part["connections"] for part in parts) + RESERVED_CONNECTIONS,
+        "steady": sum(part["steady"] for part in parts) + RESERVED_CONNECTIONS,
         "parts": parts,
         "reserved": RESERVED_CONNECTIONS,
     }

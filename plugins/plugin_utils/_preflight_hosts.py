@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
+
 from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_capacity as capacity
 from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_database as database
 from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_host as rules
+from ansible_collections.slipway.stack.plugins.plugin_utils._memory import megabytes
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report
-from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_variables import demand_of, planned
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_variables import (
+    application_memory,
+    demand_of,
+    innermost,
+    planned,
+)
 
 
 def judge_host(inventory: Inventory, report: Report, host: str, probe_name: str, keeps_postgres: bool) -> None:
@@ -33,8 +41,13 @@ def judge_host(inventory: Inventory, report: Report, host: str, probe_name: str,
         if problem := capacity.pool_problem(demand, memory):
             report.problem(problem, host)
         _judge_database(inventory, report, host, demand, probe["postgres"], keeps_postgres)
-    services = _services(inventory, host, demand, probe["applications"])
-    rows = capacity.memory_table(processes, int(facts["processor_vcpus"]), services, runs_app)
+    try:
+        services = _services(inventory, host, demand, probe)
+    except (AnsibleError, ValueError) as error:
+        report.problem(f"the memory of the services can't be worked out: {innermost(error)}.", host)
+        return
+    own = application_memory(inventory, host, processes, int(facts["processor_vcpus"])) if runs_app else {"parts": []}
+    rows = capacity.memory_table(services, own["parts"])
     if problem := capacity.memory_problem(rows, memory):
         report.problem(problem, host)
     report.capacity["connections"] = demand["total"]
@@ -76,8 +89,7 @@ def _judge_database(
     server: t.Mapping[str, t.Any],
     keeps_postgres: bool,
 ) -> None:
-    client = inventory.value(host, "postgres_client")
-    others = {name: needs for name, needs in server["needs"].items() if name != client}
+    others = _others(inventory, host, server)
     own = {
         "max_connections": inventory.value(host, "postgres_max_connections"),
         "settings": inventory.value(host, "postgres_settings"),
@@ -97,17 +109,42 @@ def _judge_database(
 
 
 def _services(
-    inventory: Inventory, host: str, demand: t.Mapping[str, t.Any], applications: t.Mapping[str, t.Any]
-) -> dict[str, float]:
+    inventory: Inventory, host: str, demand: t.Mapping[str, t.Any], probe: t.Mapping[str, t.Any]
+) -> list[capacity.Row]:
     """Return what runs on a host beside the application, in MB."""
-    services: dict[str, float] = {}
+    services: list[capacity.Row] = []
     if host in inventory.groups["postgres"]:
-        # shared_buffers are a share of what is there; what comes on top is the backends that are busy at once
-        services["postgres"] = demand["total"] * capacity.BACKEND_MB / 2
+        services.append(_postgres(inventory, host, demand, _others(inventory, host, probe["postgres"])))
     if host in inventory.groups["redis"]:
         for instance in inventory.value(host, "redis_instances"):
-            services[f"redis {instance['name']}"] = capacity.megabytes(instance["maxmemory"])
-    for name, other in applications.items():
+            size = megabytes(instance["maxmemory"])
+            services.append((f"redis {instance['name']}", size, size))
+    for name, other in probe["applications"].items():
         if name != inventory.value(host, "app_name"):
-            services[f"application {name}"] = float(other.get("memory_mb", 0))
+            size = float(other.get("memory_mb", 0))
+            services.append((f"application {name}", size, size))
     return services
+
+
+def _others(inventory: Inventory, host: str, server: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return what other applications need of a PostgreSQL server."""
+    client = inventory.value(host, "postgres_client")
+    return {name: needs for name, needs in server["needs"].items() if name != client}
+
+
+def _postgres(
+    inventory: Inventory, host: str, demand: t.Mapping[str, t.Any], others: t.Mapping[str, t.Any]
+) -> capacity.Row:
+    """Ask the role's own variables what the server's memory will be."""
+    own = inventory.private(host, "postgres", "__postgres_needs")
+    fragments = {"merged": {inventory.value(host, "postgres_client"): own, **others}}
+
+    def role(name: str) -> t.Any:
+        return inventory.private(host, "postgres", name, __postgres_fragment=fragments)
+
+    given = {setting["key"]: setting["value"] for setting in role("__postgres_all_settings")}
+    size = str(given.get("shared_buffers") or f"{role('__postgres_shared_buffers_mb')}MB")
+    # A plain number is one of pages.
+    shared = int(size) * 8 / 1024 if size.isdecimal() else megabytes(size)
+    limit = megabytes(role("__postgres_memory_max"))
+    return capacity.postgres_memory(shared, limit, demand, database.connections_of(others))

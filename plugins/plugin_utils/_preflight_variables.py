@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 
 from ansible_collections.slipway.stack.plugins.module_utils._processes import connection_demand, plan
+from ansible_collections.slipway.stack.plugins.plugin_utils._memory import memory_demand
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_backup import backup_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_certificate import certificate_problems
@@ -73,7 +74,7 @@ def _judge_spec(inventory: Inventory, report: Report, host: str, role: str) -> N
             report.problem(_missing(inventory, undefined_name(str(error)), name), host)
         except AnsibleError as error:
             del options[name]
-            _say_why(report, name, _innermost(error), host)
+            _say_why(report, name, innermost(error), host)
     for problem in spec_problems(options, values):
         report.problem(problem, host)
 
@@ -93,7 +94,7 @@ def _missing(inventory: Inventory, missing: str | None, needed_for: str) -> str:
     return f"{missing} is required but isn't set: {purpose} Set it in the inventory."
 
 
-def _innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
     """Return the cause that says what is wrong, without where in Ansible it came up."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -119,6 +120,14 @@ def demand_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]]
     )
 
 
+def application_memory(
+    inventory: Inventory, host: str, processes: list[dict[str, t.Any]], cores: int = 0
+) -> dict[str, t.Any]:
+    """Estimate the application's memory on a host; raises ValueError for a limit that can't be read."""
+    limit = str(inventory.value(host, "app_memory_max") or "")
+    return memory_demand(processes, cores, limit, bool(inventory.value(host, "app_runs_singletons")))
+
+
 def planned(inventory: Inventory, host: str) -> list[dict[str, t.Any]]:
     """Complete the application's processes; raises ValueError where they contradict themselves."""
     return plan(
@@ -142,6 +151,7 @@ def replacement_note(name: str, hosts: int) -> str:
 def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     try:
         processes = planned(inventory, host)
+        application_memory(inventory, host, processes)
     except ValueError as error:
         report.problem(f"{error}.")
         return

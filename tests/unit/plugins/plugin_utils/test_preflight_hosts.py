@@ -22,7 +22,12 @@ DEFAULTS: dict[str, Any] = {
     "app_database_pool": 5,
     "app_database_overflow": 10,
     "app_processes": [{"name": "web", "module": "a:b", "workers": 4}],
+    "app_runs_singletons": True,
     "postgres_client": "shop",
+    "__postgres_needs": {},
+    "__postgres_all_settings": [],
+    "__postgres_shared_buffers_mb": 1024,
+    "__postgres_memory_max": "",
     "redis_instances": [{"name": "shop-cache", "maxmemory": "256mb"}],
     "ansible_facts": {
         "distribution": "Debian",
@@ -86,3 +91,48 @@ def test_nothing_is_said_where_the_site_restarts_it(judged: Callable[..., Report
 def test_a_limit_below_what_all_applications_need_is_refused(judged: Callable[..., Report]) -> None:
     (problem,) = judged({"postgres_max_connections": 140}, SMALL).problems
     assert "postgres_max_connections is 140, but 150 connections" in problem
+
+
+# --- memory
+
+
+def peak(report: Report) -> int:
+    return int(report.capacity["memory"]["one"]["peak_mb"])
+
+
+# 256 for the system, 256 for Redis, 4 workers of 150 MB in two slots.
+REST = 256 + 256 + 1200
+
+
+def test_memory_counts_postgresqls_shared_buffers_and_every_applications_connections(
+    judged: Callable[..., Report],
+) -> None:
+    assert peak(judged()) == REST + 1024 + 130 * 5
+    assert peak(judged(probe=SMALL)) == REST + 1024 + 150 * 5
+
+
+@pytest.mark.parametrize(("size", "expected"), [("2GB", 2048), ("131072", 1024)])
+def test_shared_buffers_may_be_set(judged: Callable[..., Report], size: str, expected: int) -> None:
+    given = {"__postgres_all_settings": [{"key": "shared_buffers", "value": size}]}
+    assert peak(judged(given)) == REST + expected + 130 * 5
+
+
+def test_the_role_is_told_the_needs_of_all_applications(judged: Callable[..., Report]) -> None:
+    def buffers(**registered: dict[str, Any]) -> int:
+        return 512 * len(registered["__postgres_fragment"]["merged"])
+
+    assert peak(judged({"__postgres_shared_buffers_mb": buffers}, SMALL)) == REST + 2 * 512 + 150 * 5
+
+
+def test_other_applications_take_what_they_left_word_of(judged: Callable[..., Report]) -> None:
+    others = {"applications": {"blog": {"ports": [8100], "memory_mb": 700}, "shop": {"memory_mb": 1200}}}
+    assert peak(judged(probe=others)) == peak(judged()) + 700
+
+
+def test_a_limit_without_which_the_application_would_take_more_counts(judged: Callable[..., Report]) -> None:
+    assert peak(judged({"app_memory_max": "200M"})) == REST - 1200 + 2 * 200 + 1024 + 130 * 5
+
+
+def test_a_size_that_cannot_be_read_is_a_problem_of_the_host(judged: Callable[..., Report]) -> None:
+    (problem,) = judged({"redis_instances": [{"name": "shop-cache", "maxmemory": "lots"}]}).problems
+    assert problem == ("the memory of the services can't be worked out: 'lots' is no size: write it like 512M or 2G.")

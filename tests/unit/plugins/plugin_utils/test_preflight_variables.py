@@ -42,6 +42,11 @@ def test_what_else_cannot_be_worked_out_is_named_with_its_host(inventory_of: Inv
     assert report.problems == ["one: app_site can't be worked out: no address."]
 
 
+def test_a_limit_that_cannot_be_read_is_refused_before_any_host_is_reached(inventory_of: InventoryOf) -> None:
+    (problem,) = judged(inventory_of({"app_processes": [WEB | {"memory_max": "50%"}]}, DATABASE))
+    assert problem.startswith("app_processes[web].memory_max is '50%'")
+
+
 # --- connections
 
 DATABASE = {"app_database_pool": 5, "app_database_overflow": 10, "app_name": "shop", "app_port": 8000}
