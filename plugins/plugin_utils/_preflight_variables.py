@@ -22,13 +22,12 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets i
     environment_problems,
     secret_problem,
 )
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_services import database_problem, redis_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_spec import likely_typos, spec_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_static import static_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_storage import storage_problem
 
 PASSWORDS = ("app_database_password", "app_redis_password")
-# Which variable says that a service is wanted, and which names a managed one in place of the group's host.
-SERVICES = {"postgres": ("app_database_password", "app_database_url"), "redis": ("app_redis", "app_redis_url")}
 
 
 def judge_variables(inventory: Inventory, report: Report, playbooks: t.Iterable[str]) -> None:
@@ -164,17 +163,26 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     for process in processes:
         if process["exclusive"] and process["kind"] == "routed":
             report.note(replacement_note(process["name"], len(inventory.groups["app"])))
-    given = inventory.defined(host)
-    for group, (wish, url) in SERVICES.items():
-        if wish in given and inventory.value(host, wish) and not inventory.groups[group] and url not in given:
-            report.problem(
-                f"{wish} is set, but the group {group} has no hosts: name a host under {group} in the inventory, or set "
-                f"{url} for a managed service."
-            )
+    _judge_services(inventory, report, host, processes)
     demand = demand_of(inventory, host, processes)
     for name, limit in connection_limits(inventory, host).items():
         if problem := connection_problem(demand, limit, name):
             report.problem(problem)
+
+
+def _judge_services(inventory: Inventory, report: Report, host: str, processes: list[dict[str, t.Any]]) -> None:
+    told = {name for source in ("app_environment", "app_secrets") for name in inventory.value(host, source) or {}}
+    has_files = bool(inventory.value(host, "app_files"))
+    problems = []
+    if not inventory.groups["redis"] and not inventory.value(host, "app_redis_url"):
+        wanted = inventory.value(host, "app_redis") if "app_redis" in inventory.defined(host) else None
+        password = inventory.value(host, "app_redis_password") or ""
+        problems.append(redis_problem(wanted, password, processes, told, has_files))
+    if not inventory.groups["postgres"] and not inventory.value(host, "app_database_url"):
+        password = inventory.value(host, "app_database_password") or ""
+        problems.append(database_problem(password, inventory.value(host, "app_migrate") or "", told, has_files))
+    for problem in filter(None, problems):
+        report.problem(problem)
 
 
 def connection_limits(inventory: Inventory, host: str) -> dict[str, int]:

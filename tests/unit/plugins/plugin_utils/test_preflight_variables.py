@@ -88,3 +88,25 @@ def test_a_managed_database_allows_what_the_user_says(inventory_of: InventoryOf)
     (problem,) = judged(inventory_of(given, DATABASE, groups))
     assert "app_database_max_connections is 100, but 130" in problem
     assert judged(inventory_of(given | {"app_database_max_connections": 0}, DATABASE, groups)) == []
+
+
+# --- services
+
+
+def test_a_service_without_hosts_is_one_of_a_group_or_of_a_url(inventory_of: InventoryOf) -> None:
+    given = {"app_processes": [{"name": "job", "command": "celery -A app worker"}], "app_migrate": "alembic"}
+    problems = judged(inventory_of(given, DATABASE, {"app": ["one"], "nginx": [], "postgres": [], "redis": []}))
+    assert [problem.partition(",")[0] for problem in problems] == [
+        "app_processes[job] runs celery",
+        "app_migrate is alembic",
+    ]
+    assert judged(inventory_of(given, DATABASE)) == []
+    managed = {"app_database_url": "postgresql://x/y", "app_redis_url": "redis://x"}
+    assert (
+        judged(
+            inventory_of(
+                given | managed, DATABASE, {group: [] for group in ("nginx", "postgres", "redis")} | {"app": ["one"]}
+            )
+        )
+        == []
+    )
