@@ -11,7 +11,7 @@ module: host_probe
 short_description: Read what a release needs to know of a host before it changes it
 version_added: 0.1.0
 description:
-  - Reports the applications that are on the host already, who listens on which port, the free disk space, which packages
+  - Reports the applications and nginx' sites that are on the host already, who listens on which port, the free disk space, which packages
     are installed, and whether the host can supply a Python interpreter. It changes nothing.
   - With O(postgres), it also reports what the PostgreSQL server of the host allows, and what each application needs of it.
   - With O(facts), it gathers Ansible's facts on the way, which spares a task.
@@ -36,6 +36,10 @@ options:
     description: The folder in which each application leaves what it needs of the PostgreSQL server.
     type: path
     default: /etc/slipway/postgres.d
+  sites:
+    description: The folder of nginx' sites.
+    type: path
+    default: /etc/nginx/sites-enabled
   facts:
     description: Facts to gather, in the words of O(ansible.builtin.setup#module:gather_subset). Empty for none.
     type: list
@@ -91,6 +95,12 @@ packages:
   elements: str
   returned: success
   sample: [nginx, python3, sudo]
+sites:
+  description: The host names of each of nginx' sites, by the name of its file without C(.conf).
+  type: dict
+  returned: success
+  sample:
+    shop: [shop.example.com, www.shop.example.com]
 postgres:
   description:
     - How many connections the PostgreSQL server that runs allows (V(0) where none runs), and what each application left of
@@ -111,6 +121,7 @@ ansible_facts:
 import json
 import os
 import platform
+import re
 import shutil
 import typing as t
 
@@ -125,6 +136,9 @@ from ansible_collections.slipway.stack.plugins.module_utils._postgres import (
     allowed_connections,
     psql,
 )
+
+_SERVER_NAME = re.compile(r"^\s*server_name\s+([^;]+);", re.MULTILINE)
+_HOST_NAME = re.compile(r"[a-z0-9*][a-z0-9*._-]*\.[a-z0-9*]+|localhost")
 
 
 def read_applications(directory: str) -> dict[str, t.Any]:
@@ -145,6 +159,19 @@ def read_applications(directory: str) -> dict[str, t.Any]:
                 f"{path} is no JSON ({error}): restore it, or remove it if its application is gone."
             ) from error
     return applications
+
+
+def read_sites(directory: str) -> dict[str, list[str]]:
+    """Read the host names of every site that nginx serves. One that can't be read has none."""
+    sites: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        try:
+            with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
+                words = " ".join(_SERVER_NAME.findall(file.read())).lower().split()
+        except OSError:
+            continue
+        sites[name.removesuffix(".conf")] = sorted({word for word in words if _HOST_NAME.fullmatch(word)})
+    return sites
 
 
 def free_mb(path: str) -> int:
@@ -200,6 +227,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "free_mb": free_mb(module.params["root"]),
         "python": python_report(module, module.params["python"]),
         "packages": wanted_packages(),
+        "sites": read_sites(module.params["sites"]),
         "postgres": postgres_report(module),
         "ansible_facts": gather_facts(module, module.params["facts"]),
     }
@@ -214,6 +242,7 @@ def main() -> None:
             "fragments": {"type": "path", "default": "/etc/slipway/apps.d"},
             "postgres": {"type": "bool", "default": False},
             "postgres_fragments": {"type": "path", "default": "/etc/slipway/postgres.d"},
+            "sites": {"type": "path", "default": "/etc/nginx/sites-enabled"},
             "facts": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

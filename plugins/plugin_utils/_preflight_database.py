@@ -43,3 +43,14 @@ def running_shortage(demand: t.Mapping[str, t.Any], allowed: int, others: Needs)
         f"PostgreSQL on this host allows {allowed} connections until it is restarted, but {needed} may be open at once "
         f"({explain_sum(demand, beside)})"
     )
+
+
+def name_problems(databases: t.Collection[str], users: t.Collection[str], others: Needs) -> list[str]:
+    """Refuse the name of a database or of a user that another application on the server has."""
+    wishes = {"databases": ("database", "app_database_name", databases), "users": ("user", "app_database_user", users)}
+    return [
+        f"{name} is already a {kind} of the application {other} on this PostgreSQL server: set {variable} to another."
+        for other, needs in others.items()
+        for key, (kind, variable, names) in wishes.items()
+        for name in sorted(set(names) & set(needs.get(key, [])))
+    ]

@@ -35,6 +35,10 @@ def judge_host(inventory: Inventory, report: Report, host: str, probe_name: str,
     runs_app = host in inventory.groups["app"]
     if runs_app:
         _judge_application(inventory, report, host, processes, probe)
+    if host in inventory.groups["nginx"]:
+        names = inventory.value(host, "nginx_server_names") or []
+        for problem in rules.domain_problems(inventory.value(host, "nginx_site"), names, probe["sites"]):
+            report.problem(problem, host)
     memory = int(facts["memtotal_mb"])
     demand = demand_of(inventory, app, processes)
     if host in inventory.groups["postgres"]:
@@ -69,7 +73,9 @@ def _judge_application(
     ports = {port for process in processes for slot in process["ports"].values() for port in slot}
     name = inventory.value(host, "app_name")
     problems: list[str | None] = [
-        *rules.application_problems(name, root, ports, probe["applications"], probe["listening"]),
+        *rules.application_problems(
+            name, root, str(inventory.value(host, "app_user")), ports, probe["applications"], probe["listening"]
+        ),
         rules.disk_problem(root, probe["free_mb"]),
         rules.python_problem(
             str(inventory.value(host, "app_python") or ""),
@@ -94,7 +100,14 @@ def _judge_database(
         "max_connections": inventory.value(host, "postgres_max_connections"),
         "settings": inventory.value(host, "postgres_settings"),
     }
-    for problem in database.limit_problems(demand, own, others):
+    databases, users = (
+        [entry["name"] for entry in inventory.value(host, name) or []]
+        for name in ("postgres_databases", "postgres_users")
+    )
+    for problem in [
+        *database.name_problems(databases, users, others),
+        *database.limit_problems(demand, own, others),
+    ]:
         report.problem(problem, host)
     shortage = database.running_shortage(demand, int(server["max_connections"]), others)
     restart = "ansible-playbook slipway.stack.site -e postgres_restart=true"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 slipway.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host says of its PostgreSQL server."""
+"""What a host says of its PostgreSQL server and of nginx' sites."""
 
 from __future__ import annotations
 
@@ -49,3 +49,17 @@ def test_a_server_that_does_not_answer_allows_nothing(tmp_path: Path, answer: tu
 def test_other_hosts_are_not_asked(tmp_path: Path) -> None:
     found, module = report(tmp_path, (0, "100", ""), postgres=False)
     assert (found, module.asked) == ({}, [])
+
+
+def test_sites_have_the_names_that_nginx_reads(tmp_path: Path) -> None:
+    (tmp_path / "shop.conf").write_text(
+        "server {\n    server_name shop.example\n        WWW.shop.example;\n}\n# server_name old.example;\n"
+        "server {\n    server_name *.shop.example;\n}\n"
+    )
+    (tmp_path / "default").write_text("server {\n    server_name _;\n    server_name ~^www$;\n}\n")
+    (tmp_path / "gone.conf").symlink_to(tmp_path / "nowhere")
+    assert host_probe.read_sites(str(tmp_path)) == {
+        "default": [],
+        "shop": ["*.shop.example", "shop.example", "www.shop.example"],
+    }
+    assert host_probe.read_sites(str(tmp_path / "nowhere")) == {}

@@ -51,3 +51,12 @@ def test_what_the_running_server_allows_is_compared_with_the_sum_of_all() -> Non
 
 def test_a_server_that_does_not_run_yet_is_no_shortage() -> None:
     assert database.running_shortage(DEMAND, 0, {}) is None
+
+
+def test_names_that_another_application_has_are_refused() -> None:
+    others = {"a-b": {"databases": ["a_b"], "users": ["a_b", "a_b_migrate"]}, "old": {}}
+    assert database.name_problems(["shop"], ["shop"], others) == []
+    assert database.name_problems(["a_b"], ["a_b"], others) == [
+        "a_b is already a database of the application a-b on this PostgreSQL server: set app_database_name to another.",
+        "a_b is already a user of the application a-b on this PostgreSQL server: set app_database_user to another.",
+    ]

@@ -23,7 +23,12 @@ DEFAULTS: dict[str, Any] = {
     "app_database_overflow": 10,
     "app_processes": [{"name": "web", "module": "a:b", "workers": 4}],
     "app_runs_singletons": True,
+    "app_user": "shop",
+    "nginx_site": "shop",
+    "nginx_server_names": ["shop.example"],
     "postgres_client": "shop",
+    "postgres_databases": [{"name": "shop"}],
+    "postgres_users": [{"name": "shop"}],
     "__postgres_needs": {},
     "__postgres_all_settings": [],
     "__postgres_shared_buffers_mb": 1024,
@@ -42,6 +47,7 @@ PROBE: dict[str, Any] = {
     "free_mb": 50000,
     "python": {"system": "3.11", "installed": True, "candidate": False},
     "packages": [],
+    "sites": {},
     "postgres": {"max_connections": 0, "needs": {}},
 }
 
@@ -136,3 +142,22 @@ def test_a_limit_without_which_the_application_would_take_more_counts(judged: Ca
 def test_a_size_that_cannot_be_read_is_a_problem_of_the_host(judged: Callable[..., Report]) -> None:
     (problem,) = judged({"redis_instances": [{"name": "shop-cache", "maxmemory": "lots"}]}).problems
     assert problem == ("the memory of the services can't be worked out: 'lots' is no size: write it like 512M or 2G.")
+
+
+# --- names
+
+
+def test_the_names_of_another_application_are_refused(judged: Callable[..., Report]) -> None:
+    blog = {"connections": 20, "databases": ["shop"], "users": ["blog"]}
+    problems = judged(
+        probe={
+            "applications": {"blog": {"user": "shop"}},
+            "sites": {"blog": ["shop.example"]},
+            "postgres": {"max_connections": 0, "needs": {"blog": blog}},
+        }
+    ).problems
+    assert [problem.partition(",")[0] for problem in problems[:2]] == [
+        "app_user is shop",
+        "app_domain or app_aliases holds shop.example",
+    ]
+    assert problems[2].startswith("shop is already a database of the application blog")
