@@ -101,6 +101,16 @@ def _refuse_to_run_twice(process: t.Mapping[str, t.Any]) -> None:
         )
 
 
+def _refuse_endless_health(process: t.Mapping[str, t.Any]) -> None:
+    """Raise ValueError where there is no time for as many good answers as are asked for."""
+    successes, most = int((process["health"] or {}).get("successes", 1)), int(process["start_timeout"])
+    if not 1 <= successes <= most:
+        raise ValueError(
+            f"app_processes[{process['name']}].health.successes is {successes}: set it from 1 to {most}, as many as fit into "
+            "half of its start_timeout"
+        )
+
+
 def _ports(process: t.Mapping[str, t.Any], number: int, app_port: int) -> dict[str, list[int]]:
     """The ports of a routed process in both slots, by how many routed ones stand before it."""
     half, ten = divmod(number, PROCESSES_OF_TEN)
@@ -165,6 +175,7 @@ def plan(
             }
         item["ports"] = {slot: [] for slot in SLOTS}
         if item["kind"] == "routed":
+            _refuse_endless_health(item)
             item["ports"] = _ports(item, routed_so_far, app_port)
             routed_so_far += 1
             # Left out where there is none: a release's name is made of its processes.

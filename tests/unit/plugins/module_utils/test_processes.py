@@ -116,6 +116,11 @@ def test_units_bear_application_process_and_slot() -> None:
     [
         ({"name": "web", "module": "a:b", "count": 11}, "set it from 1 to 10"),
         ({"name": "beat", "command": "x", "singleton": True, "count": 2}, "leave count out"),
+        ({"name": "web", "module": "a:b", "health": {"successes": 0}}, "health.successes is 0: set it from 1 to 60"),
+        (
+            {"name": "web", "module": "a:b", "health": {"successes": 21}, "start_timeout": 20},
+            "health.successes is 21: set it from 1 to 20",
+        ),
     ],
 )
 def test_contradictions_name_the_entry_and_the_mend(process: dict[str, object], message: str) -> None:
