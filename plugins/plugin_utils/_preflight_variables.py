@@ -17,6 +17,7 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_backup im
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_certificate import certificate_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_recycling import recycling_note
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report, undefined_name
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets import (
     environment_problems,
@@ -163,6 +164,8 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     for process in processes:
         if process["exclusive"] and process["kind"] == "routed":
             report.note(replacement_note(process["name"], len(inventory.groups["app"])))
+        if note := recycling_note(process, inventory.value(host, "app_environment") or {}):
+            report.note(note)
     _judge_services(inventory, report, host, processes)
     demand = demand_of(inventory, host, processes)
     for name, limit in connection_limits(inventory, host).items():

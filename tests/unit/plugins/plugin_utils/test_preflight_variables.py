@@ -110,3 +110,15 @@ def test_a_service_without_hosts_is_one_of_a_group_or_of_a_url(inventory_of: Inv
         )
         == []
     )
+
+
+# --- notes
+
+
+def test_what_replaced_workers_cost_is_noted_and_stops_nothing(inventory_of: InventoryOf) -> None:
+    given = {"app_processes": [WEB], "app_environment": {"GUNICORN_MAX_REQUESTS": 1000}}
+    report = Report(["one"])
+    rules._judge_processes(inventory_of(given, DATABASE), report, "one")
+    result = report.result("the inventory")
+    assert (result["problems"], len(result["notes"])) == ([], 1)
+    assert "GUNICORN_MAX_REQUESTS" in result["notes"][0]
