@@ -10,7 +10,7 @@ import typing as t
 from ansible import context
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_hosts import judge_host
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_hosts import judge_hosts
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_variables import judge_variables
@@ -37,6 +37,5 @@ class ActionModule(ActionBase):
         if arguments["phase"] == "inventory":
             judge_variables(inventory, report, context.CLIARGS.get("args", ()))
             return report.result("the inventory")
-        for host in arguments["hosts"]:
-            judge_host(inventory, report, host, arguments["probe"], arguments["keeps_postgres"])
+        judge_hosts(inventory, report, arguments["hosts"], arguments["probe"], arguments["keeps_postgres"])
         return report.result("the hosts")

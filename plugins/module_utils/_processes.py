@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.slipway.stack.plugins.module_utils._load import load_profile
 from ansible_collections.slipway.stack.plugins.module_utils._told_workers import Environment, told_workers
 
 SLOTS = ("blue", "green")
@@ -25,8 +26,8 @@ SECOND_HALF = PROCESS_STRIDE // 2
 # free for one that may: so it can become the other kind beside what runs.
 HELD_PORT_OFFSET = PROCESS_STRIDE - 1
 # gunicorn's min(2 * cores + 1, 4) is 4 on every host with two cores or more: the arithmetic takes the upper bound,
-# so that it needs no facts of hosts that are outside a run.
-MAX_DEFAULT_WORKERS = 4
+# so that it needs no facts of hosts that are outside a run. A load has a bound of its own.
+MAX_DEFAULT_WORKERS = int(load_profile("")["workers"])
 # For psql, backups, monitoring and the superuser's reserve.
 RESERVED_CONNECTIONS = 10
 
@@ -144,13 +145,18 @@ def _refuse_shared_ports(planned: t.Sequence[t.Mapping[str, t.Any]]) -> None:
 
 
 def plan(
-    processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int, environment: Environment | None = None
+    processes: t.Sequence[t.Mapping[str, t.Any]],
+    app_name: str,
+    app_port: int,
+    environment: Environment | None = None,
+    load: str = "",
 ) -> list[dict[str, t.Any]]:
     """Complete each process with its defaults, kind, units and (where routed) ports for both slots.
 
-    The environment is what all processes are told: it may say how many workers a server starts. Raises ValueError, naming
-    the entry, where the list contradicts itself.
+    The environment is what all processes are told: it may say how many workers a server starts; else the load says how
+    many gunicorn starts at most. Raises ValueError, naming the entry, where the list contradicts itself.
     """
+    most_workers = int(load_profile(load)["workers"])
     planned: list[dict[str, t.Any]] = []
     routed_so_far = 0
     for process in processes:
@@ -178,9 +184,11 @@ def plan(
             _refuse_endless_health(item)
             item["ports"] = _ports(item, routed_so_far, app_port)
             routed_so_far += 1
-            # Left out where there is none: a release's name is made of its processes.
+            # What says nothing is left out: a release's name is made of its processes.
             if told := told_workers(item, environment or {}):
                 item["told_workers"] = told
+            if most_workers != MAX_DEFAULT_WORKERS:
+                item["most_workers"] = most_workers
         planned.append(item)
     _refuse_shared_ports(planned)
     return planned
@@ -195,7 +203,8 @@ def worker_processes(process: t.Mapping[str, t.Any], cores: int | None = None) -
         return 1
     if process.get("server") == "uvicorn":
         return 1
-    return min(2 * cores + 1, MAX_DEFAULT_WORKERS) if cores else MAX_DEFAULT_WORKERS
+    most = int(process.get("most_workers", MAX_DEFAULT_WORKERS))
+    return min(2 * cores + 1, most) if cores else most
 
 
 def copies_at_once(process: t.Mapping[str, t.Any]) -> int:

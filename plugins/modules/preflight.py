@@ -81,8 +81,18 @@ notes:
     - >-
       app_processes[queue] may not run twice: a rollout ends the old one before it starts the new one, ...
 capacity:
-  description: Connections, and memory by host, in steady state and while two slots run.
+  description:
+    - Connections, and memory by host, in steady state and while two slots run.
+    - C(table) has the lines of a table for people, with who gets how much of them on each host.
   type: dict
   returned: when O(phase=hosts)
-  sample: {connections: 130, memory: {web1: {steady_mb: 1900, peak_mb: 2500, total_mb: 4096}}}
+  sample:
+    connections: 130
+    memory: {web1: {steady_mb: 856, peak_mb: 1456, total_mb: 4096}}
+    table:
+      - "web1           MB  two slots  connections  two slots"
+      - "  system      256        256"
+      - "  web         600       1200           60        120"
+      - "  of 4096 MB  856       1456           60        120"
+      - "PostgreSQL on db1: 70 connections, 130 while two slots run (10 of them in reserve); it is to allow 130."
 """

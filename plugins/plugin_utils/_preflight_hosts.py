@@ -15,6 +15,11 @@ from ansible_collections.slipway.stack.plugins.plugin_utils import _preflight_ho
 from ansible_collections.slipway.stack.plugins.plugin_utils._memory import megabytes
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_table import (
+    DatabaseUse,
+    HostUse,
+    capacity_table,
+)
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_variables import (
     application_memory,
     demand_of,
@@ -22,9 +27,55 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_variables
     planned,
 )
 
+# The least that the role gives a server.
+MINIMUM_CONNECTIONS = 20
 
-def judge_host(inventory: Inventory, report: Report, host: str, probe_name: str, keeps_postgres: bool) -> None:
-    """Judge one host by its facts and its probe."""
+
+def judge_hosts(
+    inventory: Inventory, report: Report, hosts: t.Sequence[str], probe_name: str, keeps_postgres: bool
+) -> None:
+    """Judge all hosts, and sum up who gets how much."""
+    uses = [judge_host(inventory, report, host, probe_name, keeps_postgres) for host in hosts]
+    known = [use for use in uses if use]
+    app = inventory.groups["app"][0]
+    demand = demand_of(inventory, app, planned(inventory, app))
+    report.capacity = {
+        "connections": demand["total"],
+        "memory": {
+            use.name: {
+                "steady_mb": round(sum(row[1] for row in use.rows)),
+                "peak_mb": round(sum(row[2] for row in use.rows)),
+                "total_mb": use.memory_mb,
+            }
+            for use in known
+        },
+        "table": capacity_table(known, _database_use(inventory, app, demand, probe_name)),
+    }
+
+
+def _database_use(inventory: Inventory, app: str, demand: t.Mapping[str, t.Any], probe_name: str) -> DatabaseUse | None:
+    """Sum up the database; None where there is none, or where its host isn't part of the run."""
+    sums = {"steady": int(demand["steady"]), "peak": int(demand["total"]), "reserved": int(demand["reserved"])}
+    if not inventory.groups["postgres"]:
+        allowed = int(inventory.value(app, "app_database_max_connections") or 0)
+        managed = inventory.value(app, "app_database_url")
+        return DatabaseUse("the managed database", **sums, others=0, allowed=allowed) if managed else None
+    host = inventory.groups["postgres"][0]
+    probe = inventory.value(host, probe_name)
+    if not probe:
+        return None
+    others = _others(inventory, host, probe["postgres"])
+    beside = database.connections_of(others)
+    explicit = database.limits_of({"": _own_limits(inventory, host), **others})
+    allowed = max(explicit.values(), default=max(sums["peak"] + beside, MINIMUM_CONNECTIONS))
+    sums |= {"steady": sums["steady"] + beside, "peak": sums["peak"] + beside}
+    return DatabaseUse(f"PostgreSQL on {host}", **sums, others=beside, allowed=allowed)
+
+
+def judge_host(
+    inventory: Inventory, report: Report, host: str, probe_name: str, keeps_postgres: bool
+) -> HostUse | None:
+    """Judge one host by its facts and its probe; return what is taken of it, where that can be worked out."""
     facts = inventory.value(host, "ansible_facts")
     probe = inventory.value(host, probe_name)
     problem = rules.distribution_problem(facts["distribution"], facts["distribution_major_version"])
@@ -49,17 +100,22 @@ def judge_host(inventory: Inventory, report: Report, host: str, probe_name: str,
         services = _services(inventory, host, demand, probe)
     except (AnsibleError, ValueError) as error:
         report.problem(f"the memory of the services can't be worked out: {innermost(error)}.", host)
-        return
+        return None
     own = application_memory(inventory, host, processes, int(facts["processor_vcpus"])) if runs_app else {"parts": []}
     rows = capacity.memory_table(services, own["parts"])
     if problem := capacity.memory_problem(rows, memory):
         report.problem(problem, host)
-    report.capacity["connections"] = demand["total"]
-    report.capacity.setdefault("memory", {})[host] = {
-        "steady_mb": round(sum(row[1] for row in rows)),
-        "peak_mb": round(sum(row[2] for row in rows)),
-        "total_mb": memory,
-    }
+    return HostUse(host, memory, rows, _connections_of(inventory, host, processes) if runs_app else {})
+
+
+def _connections_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]]) -> dict[str, tuple[int, int]]:
+    """Return the connections that each process may open from one host, in steady state and while two slots run."""
+    if not inventory.groups["postgres"] and not inventory.value(host, "app_database_url"):
+        return {}
+    singletons = inventory.value(host, "app_runs_singletons")
+    here = [process for process in processes if singletons or process["kind"] in ("routed", "worker")]
+    parts = demand_of(inventory, host, here, hosts=1)["parts"]
+    return {part["name"]: (part["steady"], part["connections"]) for part in parts}
 
 
 def _judge_application(
@@ -96,10 +152,7 @@ def _judge_database(
     keeps_postgres: bool,
 ) -> None:
     others = _others(inventory, host, server)
-    own = {
-        "max_connections": inventory.value(host, "postgres_max_connections"),
-        "settings": inventory.value(host, "postgres_settings"),
-    }
+    own = _own_limits(inventory, host)
     databases, users = (
         [entry["name"] for entry in inventory.value(host, name) or []]
         for name in ("postgres_databases", "postgres_users")
@@ -137,6 +190,13 @@ def _services(
             size = float(other.get("memory_mb", 0))
             services.append((f"application {name}", size, size))
     return services
+
+
+def _own_limits(inventory: Inventory, host: str) -> dict[str, t.Any]:
+    return {
+        "max_connections": inventory.value(host, "postgres_max_connections"),
+        "settings": inventory.value(host, "postgres_settings"),
+    }
 
 
 def _others(inventory: Inventory, host: str, server: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

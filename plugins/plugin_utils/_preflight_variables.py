@@ -17,6 +17,7 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_backup im
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_certificate import certificate_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_load import pooler_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_recycling import recycling_note
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report, undefined_name
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets import (
@@ -80,8 +81,8 @@ def _judge_spec(inventory: Inventory, report: Report, host: str, role: str) -> N
 
 
 def _say_why(report: Report, name: str, cause: BaseException, host: str) -> None:
-    """Say why a variable can't be worked out; only once where many can't since the processes contradict themselves."""
-    if str(cause).startswith("app_processes["):
+    """Say why a variable can't be worked out; only once where many can't for what is wrong with another."""
+    if str(cause).startswith(("app_processes[", "app_load ")):
         report.problem(f"{cause}.")
     else:
         report.problem(f"{name} can't be worked out: {cause}.", host)
@@ -110,11 +111,11 @@ def _judge_secrets(inventory: Inventory, report: Report, host: str) -> None:
         report.problem(problem)
 
 
-def demand_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """Sum the database connections of the whole fleet."""
+def demand_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]], hosts: int = 0) -> dict[str, t.Any]:
+    """Sum the database connections of the whole fleet, or of so many of its hosts."""
     return connection_demand(
         processes,
-        len(inventory.groups["app"]),
+        hosts or len(inventory.groups["app"]),
         int(inventory.value(host, "app_database_pool")),
         int(inventory.value(host, "app_database_overflow")),
     )
@@ -135,6 +136,7 @@ def planned(inventory: Inventory, host: str) -> list[dict[str, t.Any]]:
         inventory.value(host, "app_name"),
         int(inventory.value(host, "app_port")),
         inventory.value(host, "app_environment"),
+        str(inventory.value(host, "app_load") or ""),
     )
 
 
@@ -168,6 +170,11 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
             report.note(note)
     _judge_services(inventory, report, host, processes)
     demand = demand_of(inventory, host, processes)
+    pooled = bool(inventory.value(host, "app_database_url")) and not inventory.groups["postgres"]
+    load = str(inventory.value(host, "app_load") or "")
+    if problem := pooler_problem(load, inventory.defined(host), demand["total"], pooled):
+        report.problem(problem)
+        return
     for name, limit in connection_limits(inventory, host).items():
         if problem := connection_problem(demand, limit, name):
             report.problem(problem)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_hosts import judge_host
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_hosts import judge_hosts
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report
 
 InventoryOf = Callable[..., Any]
@@ -61,7 +61,7 @@ def judged(inventory_of: InventoryOf) -> Callable[..., Report]:
     ) -> Report:
         report = Report(["one"])
         values = {"probe": PROBE | (probe or {})} | (given or {})
-        judge_host(inventory_of(values, DEFAULTS), report, "one", "probe", keeps_postgres)
+        judge_hosts(inventory_of(values, DEFAULTS), report, ["one"], "probe", keeps_postgres)
         return report
 
     return judge
@@ -161,3 +161,37 @@ def test_the_names_of_another_application_are_refused(judged: Callable[..., Repo
         "app_domain or app_aliases holds shop.example",
     ]
     assert problems[2].startswith("shop is already a database of the application blog")
+
+
+# --- the table
+
+
+def table(report: Report) -> list[str]:
+    return [line.strip() for line in report.capacity["table"]]
+
+
+def test_a_table_says_who_gets_how_much(judged: Callable[..., Report]) -> None:
+    lines = table(judged(probe=SMALL))
+    assert lines[0].split() == ["one", "MB", "two", "slots", "connections", "two", "slots"]
+    assert [line.split() for line in lines if line.startswith("web")] == [["web", "600", "1200", "60", "120"]]
+    assert lines[-1] == (
+        "PostgreSQL on one: 90 connections, 150 while two slots run (10 of them in reserve, 20 for other applications); it is "
+        "to allow 150."
+    )
+
+
+def test_a_limit_that_takes_the_place_of_the_sum_is_what_is_allowed(judged: Callable[..., Report]) -> None:
+    assert table(judged({"postgres_max_connections": 300}))[-1].endswith("it is to allow 300.")
+
+
+def test_what_runs_once_has_its_connections_where_it_runs(judged: Callable[..., Report]) -> None:
+    processes = [*DEFAULTS["app_processes"], {"name": "beat", "command": "beat", "singleton": True}]
+    beat = [line.split() for line in table(judged({"app_processes": processes})) if line.startswith("beat")]
+    assert beat == [["beat", "150", "150", "2", "2"]]
+    elsewhere = judged({"app_processes": processes, "app_runs_singletons": False})
+    assert not [line for line in table(elsewhere) if line.startswith("beat")]
+
+
+def test_a_host_whose_services_cannot_be_summed_up_is_left_out(judged: Callable[..., Report]) -> None:
+    report = judged({"redis_instances": [{"name": "shop-cache", "maxmemory": "lots"}]})
+    assert len(table(report)) == 1

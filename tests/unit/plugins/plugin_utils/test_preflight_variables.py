@@ -122,3 +122,23 @@ def test_what_replaced_workers_cost_is_noted_and_stops_nothing(inventory_of: Inv
     result = report.result("the inventory")
     assert (result["problems"], len(result["notes"])) == ([], 1)
     assert "GUNICORN_MAX_REQUESTS" in result["notes"][0]
+
+
+# --- load
+
+
+def test_a_load_that_needs_a_pooler_is_told_so_and_not_that_the_server_is_too_small(inventory_of: InventoryOf) -> None:
+    given = {"app_load": "very_heavy", "app_processes": [WEB], "postgres_max_connections": 100}
+    (problem,) = judged(inventory_of(given, DATABASE))
+    assert "app_load is very_heavy" in problem
+    own = {"app_database_pool": 10, "app_database_overflow": 10}
+    (problem,) = judged(inventory_of(given | own, DATABASE))
+    assert "postgres_max_connections is 100" in problem
+
+
+def test_a_load_that_nobody_knows_is_named_once(inventory_of: InventoryOf) -> None:
+    cause = caused_by(ValueError("app_load is 'huge': set it to one of light"))
+    inventory = inventory_of({"app_site": cause}, options={"app": {"app_site": {"type": "dict"}}})
+    report = Report(["one", "two"])
+    rules._judge_spec(inventory, report, "one", "app")
+    assert report.problems == ["app_load is 'huge': set it to one of light."]
