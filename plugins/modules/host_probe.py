@@ -11,8 +11,9 @@ module: host_probe
 short_description: Read what a release needs to know of a host before it changes it
 version_added: 0.1.0
 description:
-  - Reports the applications that are on the host already, who listens on which port, the free disk space, which packages
+  - Reports the applications and nginx' sites that are on the host already, who listens on which port, the free disk space, which packages
     are installed, and whether the host can supply a Python interpreter. It changes nothing.
+  - With O(postgres), it also reports what the PostgreSQL server of the host allows, and what each application needs of it.
   - With O(facts), it gathers Ansible's facts on the way, which spares a task.
 options:
   root:
@@ -27,6 +28,18 @@ options:
     description: The folder in which each application leaves what it uses on the host.
     type: path
     default: /etc/slipway/apps.d
+  postgres:
+    description: Whether the host is, or shall be, a PostgreSQL server.
+    type: bool
+    default: false
+  postgres_fragments:
+    description: The folder in which each application leaves what it needs of the PostgreSQL server.
+    type: path
+    default: /etc/slipway/postgres.d
+  sites:
+    description: The folder of nginx' sites.
+    type: path
+    default: /etc/nginx/sites-enabled
   facts:
     description: Facts to gather, in the words of O(ansible.builtin.setup#module:gather_subset). Empty for none.
     type: list
@@ -82,6 +95,22 @@ packages:
   elements: str
   returned: success
   sample: [nginx, python3, sudo]
+sites:
+  description: The host names of each of nginx' sites, by the name of its file without C(.conf).
+  type: dict
+  returned: success
+  sample:
+    shop: [shop.example.com, www.shop.example.com]
+postgres:
+  description:
+    - How many connections the PostgreSQL server that runs allows (V(0) where none runs), and what each application left of
+      its needs, by name. Empty without O(postgres).
+  type: dict
+  returned: success
+  sample:
+    max_connections: 100
+    needs:
+      shop: {connections: 60, databases: [shop], users: [shop]}
 ansible_facts:
   description: What O(facts) asks for.
   type: dict
@@ -92,6 +121,7 @@ ansible_facts:
 import json
 import os
 import platform
+import re
 import shutil
 import typing as t
 
@@ -101,6 +131,14 @@ from ansible.module_utils.facts.compat import ansible_facts
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
 from ansible_collections.slipway.stack.plugins.module_utils._listeners import listeners
 from ansible_collections.slipway.stack.plugins.module_utils._packages import wanted_packages
+from ansible_collections.slipway.stack.plugins.module_utils._postgres import (
+    QUIET_ENVIRONMENT,
+    allowed_connections,
+    psql,
+)
+
+_SERVER_NAME = re.compile(r"^\s*server_name\s+([^;]+);", re.MULTILINE)
+_HOST_NAME = re.compile(r"[a-z0-9*][a-z0-9*._-]*\.[a-z0-9*]+|localhost")
 
 
 def read_applications(directory: str) -> dict[str, t.Any]:
@@ -123,6 +161,19 @@ def read_applications(directory: str) -> dict[str, t.Any]:
     return applications
 
 
+def read_sites(directory: str) -> dict[str, list[str]]:
+    """Read the host names of every site that nginx serves. One that can't be read has none."""
+    sites: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        try:
+            with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
+                words = " ".join(_SERVER_NAME.findall(file.read())).lower().split()
+        except OSError:
+            continue
+        sites[name.removesuffix(".conf")] = sorted({word for word in words if _HOST_NAME.fullmatch(word)})
+    return sites
+
+
 def free_mb(path: str) -> int:
     """Return the free space at the nearest folder that exists."""
     while not os.path.exists(path):
@@ -141,6 +192,27 @@ def python_report(module: AnsibleModule, wanted: str) -> dict[str, t.Any]:
     return report | {"installed": False, "candidate": bool(candidate) and "(none)" not in candidate[0]}
 
 
+def postgres_report(module: AnsibleModule) -> dict[str, t.Any]:
+    """Tell what the server allows, and what is wanted of it."""
+    if not module.params["postgres"]:
+        return {}
+
+    def as_superuser(words: list[str]) -> tuple[int, str, str]:
+        command = ["runuser", "-u", "postgres", "--", *words]
+        try:
+            code, out, err = module.run_command(
+                command, environ_update=QUIET_ENVIRONMENT, cwd="/", handle_exceptions=False
+            )
+        except OSError as error:
+            return 1, "", str(error)
+        return code, out, err
+
+    return {
+        "max_connections": allowed_connections(psql(as_superuser)),
+        "needs": read_applications(module.params["postgres_fragments"]),
+    }
+
+
 def gather_facts(module: AnsibleModule, subset: list[str]) -> dict[str, t.Any]:
     """Gather what ansible.builtin.setup would."""
     return t.cast("dict[str, t.Any]", ansible_facts(module, gather_subset=subset)) if subset else {}
@@ -155,6 +227,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "free_mb": free_mb(module.params["root"]),
         "python": python_report(module, module.params["python"]),
         "packages": wanted_packages(),
+        "sites": read_sites(module.params["sites"]),
+        "postgres": postgres_report(module),
         "ansible_facts": gather_facts(module, module.params["facts"]),
     }
 
@@ -166,6 +240,9 @@ def main() -> None:
             "root": {"type": "path", "required": True},
             "python": {"type": "str", "default": ""},
             "fragments": {"type": "path", "default": "/etc/slipway/apps.d"},
+            "postgres": {"type": "bool", "default": False},
+            "postgres_fragments": {"type": "path", "default": "/etc/slipway/postgres.d"},
+            "sites": {"type": "path", "default": "/etc/nginx/sites-enabled"},
             "facts": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

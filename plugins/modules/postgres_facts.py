@@ -160,18 +160,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
-from ansible_collections.slipway.stack.plugins.module_utils._postgres import gather, psql
-
-# The look itself shows up neither in PostgreSQL's log nor in pg_stat_statements.
-ENVIRONMENT = {
-    "PGCLIENTENCODING": "UTF8",
-    "PGOPTIONS": "-c log_min_duration_statement=-1 -c log_statement=none -c pg_stat_statements.track=none",
-}
+from ansible_collections.slipway.stack.plugins.module_utils._postgres import QUIET_ENVIRONMENT, gather, psql
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     def call(words: list[str]) -> tuple[int, str, str]:
-        code, out, err = module.run_command(words, environ_update=ENVIRONMENT)
+        code, out, err = module.run_command(words, environ_update=QUIET_ENVIRONMENT)
         return code, out, err
 
     return {"changed": False, **gather(psql(call), module.params["users"], module.params["databases"])}

@@ -19,8 +19,9 @@ options:
     description:
       - V(inventory) judges what the controller knows without reaching a host. It checks each role's argument specs, secrets,
         processes, connections, certificates, groups, and variables that would silently lose.
-      - V(hosts) judges what the hosts reported. It checks the distribution, memory, disk, interpreter, ports and names. It
-        needs facts and the result of M(slipway.stack.host_probe), registered under the name in O(probe).
+      - V(hosts) judges what the hosts reported. It checks the distribution, memory, disk, interpreter, ports, names, and what
+        the PostgreSQL server allows. It needs facts and the result of M(slipway.stack.host_probe), registered under the name
+        in O(probe).
     type: str
     choices: [inventory, hosts]
     required: true
@@ -33,6 +34,12 @@ options:
     type: list
     elements: str
     default: []
+  keeps_postgres:
+    description:
+      - Whether the run that follows leaves PostgreSQL's settings as they are, as a rollout does. A server that allows fewer
+        connections than may be open at once is then refused; else a note says that it needs a restart.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - slipway.stack.attributes
 attributes:
@@ -74,8 +81,18 @@ notes:
     - >-
       app_processes[queue] may not run twice: a rollout ends the old one before it starts the new one, ...
 capacity:
-  description: Connections, and memory by host, in steady state and while two slots run.
+  description:
+    - Connections, and memory by host, in steady state and while two slots run.
+    - C(table) has the lines of a table for people, with who gets how much of them on each host.
   type: dict
   returned: when O(phase=hosts)
-  sample: {connections: 130, memory: {web1: {steady_mb: 1900, peak_mb: 2500, total_mb: 4096}}}
+  sample:
+    connections: 130
+    memory: {web1: {steady_mb: 856, peak_mb: 1456, total_mb: 4096}}
+    table:
+      - "web1           MB  two slots  connections  two slots"
+      - "  system      256        256"
+      - "  web         600       1200           60        120"
+      - "  of 4096 MB  856       1456           60        120"
+      - "PostgreSQL on db1: 70 connections, 130 while two slots run (10 of them in reserve); it is to allow 130."
 """

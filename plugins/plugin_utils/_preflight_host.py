@@ -42,11 +42,12 @@ def python_problem(wanted: str, probe: t.Mapping[str, t.Any], download: bool) ->
 def application_problems(
     app_name: str,
     app_root: str,
+    app_user: str,
     ports: t.Collection[int],
     applications: t.Mapping[str, t.Mapping[str, t.Any]],
     listening: t.Sequence[t.Mapping[str, t.Any]],
 ) -> list[str]:
-    """Refuse a port or a name that another application on the host has."""
+    """Refuse a port, a user or a name that another application on the host has."""
     problems = []
     mend = "set app_port to the start of a range of 100 that nobody has."
     taken = {int(port): name for name, other in applications.items() for port in other.get("ports", [])}
@@ -56,7 +57,11 @@ def application_problems(
             problems.append(
                 f"app_port leads to port {shared[0]}, which belongs to the application {name} on this host: {mend}"
             )
-        elif name == app_name and other.get("root", app_root) != app_root:
+        if name != app_name and other.get("user") == app_user:
+            problems.append(
+                f"app_user is {app_user}, who runs the application {name} on this host: set it to a user of its own."
+            )
+        if name == app_name and other.get("root", app_root) != app_root:
             problems.append(
                 f"app_name is {app_name}, which is already an application of this host at {other['root']}: choose "
                 "another app_name, or set app_root to that folder."
@@ -68,3 +73,13 @@ def application_problems(
                 f"app_port leads to port {port}, on which {owner or 'another program'} listens already: {mend}"
             )
     return problems
+
+
+def domain_problems(site: str, names: t.Collection[str], sites: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """Refuse a host name that another site of the proxy has: nginx would go on with one of them, and only warn."""
+    return [
+        f"app_domain or app_aliases holds {name}, which the site {other} on this host has already: leave it to one of them."
+        for other, taken in sites.items()
+        for name in sorted({name.lower() for name in names} & set(taken))
+        if other != site
+    ]

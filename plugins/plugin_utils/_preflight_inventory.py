@@ -94,6 +94,13 @@ class Inventory:
         templar = self._templars[host, role]
         return templar.template(templar.available_variables.get(name))
 
+    def private(self, host: str, role: str, name: str, **registered: t.Any) -> t.Any:
+        """What a role makes of a host's variables for itself, given what its tasks would have registered."""
+        available = (
+            self._defaults[role] | dict(self._hostvars.raw_get(host)) | {"hostvars": self._hostvars} | registered
+        )
+        return self._templar.copy_with_new_env(available_variables=available).template(available[name])
+
     def lost_names(self) -> list[str]:
         """The wired names that the inventory sets for all hosts, where the wiring outranks them."""
         group = self._hostvars._inventory.groups["all"]

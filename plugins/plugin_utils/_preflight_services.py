@@ -1,55 +1,61 @@
 # Copyright (c) 2026 slipway.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge whether the database and Redis that an application needs are anywhere."""
+"""Judge whether the services that an application certainly needs are there."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
-# Which variables say that a service is wanted, and which names a managed one in place of the group's host.
-SERVICES = {
-    "postgres": (("app_database_password",), "app_database_url"),
-    "redis": (("app_redis",), "app_redis_url"),
-}
-NEEDS = ("app_database_password", "app_redis", "app_migrate", "app_environment", "app_secrets")
-_CELERY = re.compile(r"(^|[\s/])celery\s")
-# With one of these in its environment, the application has the service from elsewhere.
-_ELSEWHERE = {"postgres": {"DATABASE_URL"}, "redis": {"CELERY_BROKER_URL", "REDIS_URL"}}
+Process = t.Mapping[str, t.Any]
+
+# Workers of these ask Redis for their jobs, unless they are told of another broker.
+_QUEUE_WORKER = re.compile(r"(?:^|[\s/;&|(])(celery|rq|arq)\s")
+_OTHER_BROKER = re.compile(r"\s(?:-b|--broker)[\s=]")
+_NAMES_A_BROKER = re.compile(r"BROKER|REDIS|AMQP|RABBIT|SQS")
+_NAMES_A_DATABASE = re.compile(r"DATABASE|DB|SQL|^PG|POSTGRES")
 
 
-def _wishes(
-    processes: t.Iterable[t.Mapping[str, t.Any]], values: t.Mapping[str, t.Any], given: t.Collection[str]
-) -> t.Iterator[tuple[str, str]]:
-    """Yield each group that is needed, and what needs it."""
-    for group, (names, _url) in SERVICES.items():
-        for name in names:
-            if name in given and values[name]:
-                yield group, f"{name} is set"
-    environment = {*(values["app_environment"] or {}), *(values["app_secrets"] or {})}
-    if values["app_migrate"] not in (None, "", "command") and not environment & _ELSEWHERE["postgres"]:
-        yield "postgres", f"app_migrate is {values['app_migrate']}"
+def redis_problem(
+    wanted: t.Any, password: str, processes: t.Sequence[Process], told: t.Collection[str], has_files: bool
+) -> str | None:
+    """Refuse what needs Redis where there is none: C(wanted) is what the inventory says of app_redis, None for nothing.
+
+    C(told) are the names of the variables that the application is told; with C(has_files) it is told more.
+    """
+    if wanted is not None:
+        reason = "app_redis is set" if wanted else ""
+    elif password:
+        reason = "app_redis_password is set"
+    else:
+        reason = "" if has_files else _queue_worker(processes, told)
+    if not reason:
+        return None
+    return (
+        f"{reason}, but the group redis has no hosts: name a host under redis in the inventory, set app_redis_url for a managed "
+        "service, or set app_redis to [] where the application needs no Redis."
+    )
+
+
+def _queue_worker(processes: t.Sequence[Process], told: t.Collection[str]) -> str:
     for process in processes:
-        named = environment.union(process["environment"])
-        if _CELERY.search(process["command"]) and not named & _ELSEWHERE["redis"]:
-            yield "redis", f"app_processes[{process['name']}] runs Celery"
+        tool = _QUEUE_WORKER.search(process["command"])
+        names = [*told, *(process["environment"] or {})]
+        if tool and not _OTHER_BROKER.search(process["command"]) and not any(map(_NAMES_A_BROKER.search, names)):
+            return f"app_processes[{process['name']}] runs {tool[1]}, which gets its jobs from Redis"
+    return ""
 
 
-def service_problems(
-    processes: t.Sequence[t.Mapping[str, t.Any]],
-    values: t.Mapping[str, t.Any],
-    groups: t.Collection[str],
-    given: t.Collection[str],
-) -> list[str]:
-    """Refuse what needs a service of which there is none; once for each service."""
-    problems: dict[str, str] = {}
-    for group, wish in _wishes(processes, values, given):
-        url = SERVICES[group][1]
-        if group not in groups and url not in given:
-            problems.setdefault(
-                group,
-                f"{wish}, but the group {group} has no hosts: name a host under {group} in the inventory, or set {url} "
-                "for a managed service.",
-            )
-    return list(problems.values())
+def database_problem(password: str, migrate: str, told: t.Collection[str], has_files: bool) -> str | None:
+    """Refuse what needs a database where there is none."""
+    if password:
+        reason = "app_database_password is set"
+    elif migrate not in ("", "command") and not has_files and not any(map(_NAMES_A_DATABASE.search, told)):
+        reason = f"app_migrate is {migrate}"
+    else:
+        return None
+    return (
+        f"{reason}, but the group postgres has no hosts: name a host under postgres in the inventory, or set "
+        "app_database_url to that of a managed service or of another database."
+    )

@@ -12,16 +12,19 @@ import typing as t
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 
 from ansible_collections.slipway.stack.plugins.module_utils._processes import connection_demand, plan
+from ansible_collections.slipway.stack.plugins.plugin_utils._memory import memory_demand
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_backup import backup_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_certificate import certificate_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_load import pooler_problem
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_recycling import recycling_note
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report, undefined_name
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets import (
     environment_problems,
     secret_problem,
 )
-from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_services import NEEDS, service_problems
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_services import database_problem, redis_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_spec import likely_typos, spec_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_static import static_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_storage import storage_problem
@@ -72,14 +75,14 @@ def _judge_spec(inventory: Inventory, report: Report, host: str, role: str) -> N
             report.problem(_missing(inventory, undefined_name(str(error)), name), host)
         except AnsibleError as error:
             del options[name]
-            _say_why(report, name, _innermost(error), host)
+            _say_why(report, name, innermost(error), host)
     for problem in spec_problems(options, values):
         report.problem(problem, host)
 
 
 def _say_why(report: Report, name: str, cause: BaseException, host: str) -> None:
-    """Say why a variable can't be worked out; only once where many can't since the processes contradict themselves."""
-    if str(cause).startswith("app_processes["):
+    """Say why a variable can't be worked out; only once where many can't for what is wrong with another."""
+    if str(cause).startswith(("app_processes[", "app_load ")):
         report.problem(f"{cause}.")
     else:
         report.problem(f"{name} can't be worked out: {cause}.", host)
@@ -92,7 +95,7 @@ def _missing(inventory: Inventory, missing: str | None, needed_for: str) -> str:
     return f"{missing} is required but isn't set: {purpose} Set it in the inventory."
 
 
-def _innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
     """Return the cause that says what is wrong, without where in Ansible it came up."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -108,14 +111,22 @@ def _judge_secrets(inventory: Inventory, report: Report, host: str) -> None:
         report.problem(problem)
 
 
-def demand_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """Sum the database connections of the whole fleet."""
+def demand_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]], hosts: int = 0) -> dict[str, t.Any]:
+    """Sum the database connections of the whole fleet, or of so many of its hosts."""
     return connection_demand(
         processes,
-        len(inventory.groups["app"]),
+        hosts or len(inventory.groups["app"]),
         int(inventory.value(host, "app_database_pool")),
         int(inventory.value(host, "app_database_overflow")),
     )
+
+
+def application_memory(
+    inventory: Inventory, host: str, processes: list[dict[str, t.Any]], cores: int = 0
+) -> dict[str, t.Any]:
+    """Estimate the application's memory on a host; raises ValueError for a limit that can't be read."""
+    limit = str(inventory.value(host, "app_memory_max") or "")
+    return memory_demand(processes, cores, limit, bool(inventory.value(host, "app_runs_singletons")))
 
 
 def planned(inventory: Inventory, host: str) -> list[dict[str, t.Any]]:
@@ -125,6 +136,7 @@ def planned(inventory: Inventory, host: str) -> list[dict[str, t.Any]]:
         inventory.value(host, "app_name"),
         int(inventory.value(host, "app_port")),
         inventory.value(host, "app_environment"),
+        str(inventory.value(host, "app_load") or ""),
     )
 
 
@@ -141,6 +153,7 @@ def replacement_note(name: str, hosts: int) -> str:
 def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     try:
         processes = planned(inventory, host)
+        application_memory(inventory, host, processes)
     except ValueError as error:
         report.problem(f"{error}.")
         return
@@ -153,17 +166,33 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     for process in processes:
         if process["exclusive"] and process["kind"] == "routed":
             report.note(replacement_note(process["name"], len(inventory.groups["app"])))
-    for problem in service_problems(
-        processes,
-        {name: inventory.value(host, name) for name in NEEDS},
-        {group for group, hosts in inventory.groups.items() if hosts},
-        inventory.defined(host),
-    ):
-        report.problem(problem)
+        if note := recycling_note(process, inventory.value(host, "app_environment") or {}):
+            report.note(note)
+    _judge_services(inventory, report, host, processes)
     demand = demand_of(inventory, host, processes)
+    pooled = bool(inventory.value(host, "app_database_url")) and not inventory.groups["postgres"]
+    load = str(inventory.value(host, "app_load") or "")
+    if problem := pooler_problem(load, inventory.defined(host), demand["total"], pooled):
+        report.problem(problem)
+        return
     for name, limit in connection_limits(inventory, host).items():
         if too_many := connection_problem(demand, limit, name):
             report.problem(too_many)
+
+
+def _judge_services(inventory: Inventory, report: Report, host: str, processes: list[dict[str, t.Any]]) -> None:
+    told = {name for source in ("app_environment", "app_secrets") for name in inventory.value(host, source) or {}}
+    has_files = bool(inventory.value(host, "app_files"))
+    problems = []
+    if not inventory.groups["redis"] and not inventory.value(host, "app_redis_url"):
+        wanted = inventory.value(host, "app_redis") if "app_redis" in inventory.defined(host) else None
+        password = inventory.value(host, "app_redis_password") or ""
+        problems.append(redis_problem(wanted, password, processes, told, has_files))
+    if not inventory.groups["postgres"] and not inventory.value(host, "app_database_url"):
+        password = inventory.value(host, "app_database_password") or ""
+        problems.append(database_problem(password, inventory.value(host, "app_migrate") or "", told, has_files))
+    for problem in filter(None, problems):
+        report.problem(problem)
 
 
 def connection_limits(inventory: Inventory, host: str) -> dict[str, int]:

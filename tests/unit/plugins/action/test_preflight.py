@@ -30,7 +30,9 @@ VARIABLES: dict[str, Any] = {
     "app_environment": {"STORE": "{{ app_database_url }}"},
 }
 MEMBERS = {"app": ["web1", "web2"], "nginx": ["lb"], "postgres": ["db"], "redis": ["db"]}
-SHOWN = """{{ {'problems': judged.problems, 'connections': hostvars.db.postgres_connections | int} | to_json }}"""
+SHOWN = """{{ {'problems': judged.problems, 'connections': hostvars.db.postgres_connections | int,
+               'redis': hostvars.db.redis_instances | map(attribute='maxmemory'),
+               'keepalive': hostvars.lb.nginx_upstream_keepalive} | to_json }}"""
 
 Judge = Callable[..., dict[str, Any]]
 
@@ -85,3 +87,27 @@ def test_workers_that_the_environment_adds_reach_the_database_server(judge: Judg
     told = judge(app_environment=VARIABLES["app_environment"] | {"WEB_CONCURRENCY": "{{ 2 + 1 }}"})
     assert told["problems"] == []
     assert told["connections"] == 2 * 3 * 15 * 2 + 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "connections", "redis", "keepalive"),
+    [
+        ({}, 2 * 4 * 15 * 2 + 10, "256mb", 32),
+        ({"app_load": "light"}, 2 * 2 * 15 * 2 + 10, "128mb", 16),
+        (
+            {"app_load": "heavy", "app_database_overflow": 10, "app_redis_maxmemory": "512mb"},
+            2 * 8 * 30 * 2 + 10,
+            "512mb",
+            64,
+        ),
+    ],
+)
+def test_a_load_sizes_every_part_unless_a_variable_says_otherwise(
+    judge: Judge, changes: dict[str, Any], connections: int, redis: str, keepalive: int
+) -> None:
+    assert judge(**changes) == {
+        "problems": [],
+        "connections": connections,
+        "redis": [redis],
+        "keepalive": keepalive,
+    }

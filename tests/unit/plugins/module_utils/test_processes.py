@@ -116,6 +116,11 @@ def test_units_bear_application_process_and_slot() -> None:
     [
         ({"name": "web", "module": "a:b", "count": 11}, "set it from 1 to 10"),
         ({"name": "beat", "command": "x", "singleton": True, "count": 2}, "leave count out"),
+        ({"name": "web", "module": "a:b", "health": {"successes": 0}}, "health.successes is 0: set it from 1 to 60"),
+        (
+            {"name": "web", "module": "a:b", "health": {"successes": 21}, "start_timeout": 20},
+            "health.successes is 21: set it from 1 to 20",
+        ),
     ],
 )
 def test_contradictions_name_the_entry_and_the_mend(process: dict[str, object], message: str) -> None:
@@ -135,6 +140,7 @@ def test_connections_are_summed_over_hosts_instances_workers_and_slots() -> None
         "cleanup": 1,
     }
     assert demand["total"] == sum(by_name.values()) + 10
+    assert demand["steady"] == 2 * 4 * 15 + 2 * 3 * 15 + 2 * 2 * 5 + 4 + 10
 
 
 @pytest.mark.parametrize(
@@ -230,7 +236,12 @@ def test_it_needs_its_connections_once() -> None:
     web, queue = plan([PROCESSES[0], QUEUE], "shop", 8000)
     assert (copies_at_once(web), copies_at_once(queue)) == (2, 1)
     assert connection_demand([queue], hosts=1, pool=5, overflow=10)["parts"] == [
-        {"name": "queue", "connections": 15, "formula": "1 hosts x 1 instances x 1 workers x (5 pool + 10 overflow)"}
+        {
+            "name": "queue",
+            "connections": 15,
+            "steady": 15,
+            "formula": "1 hosts x 1 instances x 1 workers x (5 pool + 10 overflow)",
+        }
     ]
 
 

@@ -45,6 +45,11 @@ def test_an_answer_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0.3 <= replacement.FirstAnswer(TARGET, systemd(restarts=(20,))).wait() - began < 2
 
 
+def test_the_first_answer_will_do_however_many_make_another_process_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, 200)
+    assert replacement.FirstAnswer({**TARGET, "successes": 50}, systemd()).wait()
+
+
 def test_a_bad_answer_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, 503)
     with pytest.raises(StackError, match=r"(?s)expected status 200, got 503.*last words"):

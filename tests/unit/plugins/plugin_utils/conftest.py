@@ -39,6 +39,10 @@ class PlainInventory:
             raise found
         return found
 
+    def private(self, host: str, _role: str, name: str, **registered: Any) -> Any:
+        found = self.value(host, name)
+        return found(**registered) if callable(found) else found
+
 
 @pytest.fixture
 def inventory_of() -> Callable[..., Any]:

@@ -37,28 +37,14 @@ def test_a_pool_that_memory_cannot_carry_names_the_most_it_can() -> None:
     assert "at most 102" in (capacity.pool_problem(DEMAND, 2048) or "")
 
 
-@pytest.mark.parametrize(("text", "expected"), [("256mb", 256), ("2G", 2048), ("512MiB", 512), ("1048576", 1), ("", 0)])
-def test_sizes_are_read(text: str, expected: float) -> None:
-    assert capacity.megabytes(text) == expected
+def test_a_table_holds_the_system_services_and_the_application() -> None:
+    parts = [{"name": "web", "steady": 600.0, "peak": 1200.0}]
+    rows = capacity.memory_table([("redis", 256.0, 256.0)], parts)
+    assert rows == [("system", 256, 256), ("redis", 256, 256), ("web", 600, 1200)]
+    assert capacity.memory_problem(rows, 2048) is None
+    assert "web 1200" in (capacity.memory_problem(rows, 1024) or "")
 
 
-def test_what_is_no_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="write it like 512M"):
-        capacity.megabytes("much")
-
-
-def test_two_slots_of_routed_processes_and_workers_are_counted() -> None:
-    rows = capacity.memory_table(PLANNED, 2, {"redis": 256.0}, runs_app=True)
-    assert rows == [("system", 256, 256), ("redis", 256, 256), ("web", 600, 1200), ("job", 450, 900)]
-    assert capacity.memory_problem(rows, 4096) is None
-    assert "web 1200" in (capacity.memory_problem(rows, 2048) or "")
-
-
-def test_what_may_not_run_twice_is_counted_once() -> None:
-    planned = plan([{"name": "queue", "module": "a:b", "overlap": False}], "s", 8000)
-    assert capacity.memory_table(planned, 2, {}, runs_app=True)[1] == ("queue", 150, 150)
-
-
-def test_a_limit_takes_the_place_of_the_estimate() -> None:
-    limited = plan([{"name": "web", "module": "a:b", "count": 2, "memory_max": "1G"}], "s", 8000)
-    assert capacity.memory_table(limited, 2, {}, runs_app=True)[1] == ("web", 2048, 4096)
+@pytest.mark.parametrize(("limit", "expected"), [(0, ("postgres", 1324, 1424)), (1400, ("postgres", 1324, 1400))])
+def test_postgresql_has_shared_memory_and_backends(limit: float, expected: tuple[str, float, float]) -> None:
+    assert capacity.postgres_memory(1024, limit, {"steady": 40, "total": 60}, others=20) == expected

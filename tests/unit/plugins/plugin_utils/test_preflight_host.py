@@ -22,7 +22,7 @@ def test_only_what_was_tried_is_supported(name: str, version: str, fits: bool) -
 
 
 def test_a_port_of_another_application_is_refused() -> None:
-    problems = host.application_problems("shop", "/srv/shop", {8000, 8100}, OTHERS, [])
+    problems = host.application_problems("shop", "/srv/shop", "shop", {8000, 8100}, OTHERS, [])
     assert len(problems) == 1
     assert "port 8000" in problems[0]
     assert "application blog" in problems[0]
@@ -31,7 +31,7 @@ def test_a_port_of_another_application_is_refused() -> None:
 
 def test_a_port_on_which_something_else_listens_is_refused() -> None:
     listening = [{"port": 8100, "unit": "shop-web@blue.service"}, {"port": 8150, "unit": "cups.service"}]
-    problems = host.application_problems("shop", "/srv/shop", {8100, 8150}, OTHERS, listening)
+    problems = host.application_problems("shop", "/srv/shop", "shop", {8100, 8150}, OTHERS, listening)
     assert problems == [
         "app_port leads to port 8150, on which cups.service listens already: set app_port to the start of a range of 100 "
         "that nobody has."
@@ -39,7 +39,24 @@ def test_a_port_on_which_something_else_listens_is_refused() -> None:
 
 
 def test_the_name_of_another_application_is_refused() -> None:
-    assert "app_name is shop" in host.application_problems("shop", "/opt/shop", {8100}, OTHERS, [])[0]
+    assert "app_name is shop" in host.application_problems("shop", "/opt/shop", "shop", {8100}, OTHERS, [])[0]
+
+
+def test_the_user_of_another_application_is_refused() -> None:
+    others = {"blog": {"user": "www", "ports": []}, "shop": {"user": "www", "ports": [], "root": "/srv/shop"}}
+    assert host.application_problems("shop", "/srv/shop", "www", set(), others, []) == [
+        "app_user is www, who runs the application blog on this host: set it to a user of its own."
+    ]
+    assert host.application_problems("shop", "/srv/shop", "shop", set(), others, []) == []
+
+
+def test_the_domain_of_another_site_is_refused() -> None:
+    sites = {"blog": ["blog.example", "www.shop.example"], "shop": ["shop.example"]}
+    assert host.domain_problems("shop", ["shop.example", "*.blog.example"], sites) == []
+    assert host.domain_problems("shop", ["shop.example", "WWW.Shop.example"], sites) == [
+        "app_domain or app_aliases holds www.shop.example, which the site blog on this host has already: leave it to one of "
+        "them."
+    ]
 
 
 def test_a_full_disk_names_the_folder() -> None:

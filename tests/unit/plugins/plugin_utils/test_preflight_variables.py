@@ -42,6 +42,11 @@ def test_what_else_cannot_be_worked_out_is_named_with_its_host(inventory_of: Inv
     assert report.problems == ["one: app_site can't be worked out: no address."]
 
 
+def test_a_limit_that_cannot_be_read_is_refused_before_any_host_is_reached(inventory_of: InventoryOf) -> None:
+    (problem,) = judged(inventory_of({"app_processes": [WEB | {"memory_max": "50%"}]}, DATABASE))
+    assert problem.startswith("app_processes[web].memory_max is '50%'")
+
+
 # --- connections
 
 DATABASE = {"app_database_pool": 5, "app_database_overflow": 10, "app_name": "shop", "app_port": 8000}
@@ -83,3 +88,57 @@ def test_a_managed_database_allows_what_the_user_says(inventory_of: InventoryOf)
     (problem,) = judged(inventory_of(given, DATABASE, groups))
     assert "app_database_max_connections is 100, but 130" in problem
     assert judged(inventory_of(given | {"app_database_max_connections": 0}, DATABASE, groups)) == []
+
+
+# --- services
+
+
+def test_a_service_without_hosts_is_one_of_a_group_or_of_a_url(inventory_of: InventoryOf) -> None:
+    given = {"app_processes": [{"name": "job", "command": "celery -A app worker"}], "app_migrate": "alembic"}
+    problems = judged(inventory_of(given, DATABASE, {"app": ["one"], "nginx": [], "postgres": [], "redis": []}))
+    assert [problem.partition(",")[0] for problem in problems] == [
+        "app_processes[job] runs celery",
+        "app_migrate is alembic",
+    ]
+    assert judged(inventory_of(given, DATABASE)) == []
+    managed = {"app_database_url": "postgresql://x/y", "app_redis_url": "redis://x"}
+    assert (
+        judged(
+            inventory_of(
+                given | managed, DATABASE, {group: [] for group in ("nginx", "postgres", "redis")} | {"app": ["one"]}
+            )
+        )
+        == []
+    )
+
+
+# --- notes
+
+
+def test_what_replaced_workers_cost_is_noted_and_stops_nothing(inventory_of: InventoryOf) -> None:
+    given = {"app_processes": [WEB], "app_environment": {"GUNICORN_MAX_REQUESTS": 1000}}
+    report = Report(["one"])
+    rules._judge_processes(inventory_of(given, DATABASE), report, "one")
+    result = report.result("the inventory")
+    assert (result["problems"], len(result["notes"])) == ([], 1)
+    assert "GUNICORN_MAX_REQUESTS" in result["notes"][0]
+
+
+# --- load
+
+
+def test_a_load_that_needs_a_pooler_is_told_so_and_not_that_the_server_is_too_small(inventory_of: InventoryOf) -> None:
+    given = {"app_load": "very_heavy", "app_processes": [WEB], "postgres_max_connections": 100}
+    (problem,) = judged(inventory_of(given, DATABASE))
+    assert "app_load is very_heavy" in problem
+    own = {"app_database_pool": 10, "app_database_overflow": 10}
+    (problem,) = judged(inventory_of(given | own, DATABASE))
+    assert "postgres_max_connections is 100" in problem
+
+
+def test_a_load_that_nobody_knows_is_named_once(inventory_of: InventoryOf) -> None:
+    cause = caused_by(ValueError("app_load is 'huge': set it to one of light"))
+    inventory = inventory_of({"app_site": cause}, options={"app": {"app_site": {"type": "dict"}}})
+    report = Report(["one", "two"])
+    rules._judge_spec(inventory, report, "one", "app")
+    assert report.problems == ["app_load is 'huge': set it to one of light."]

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 slipway.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge whether a PostgreSQL server allows what all of its applications may open together."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem, explain_sum
+
+Needs = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+def connections_of(needs: Needs) -> int:
+    """Sum the connections that applications left as their needs."""
+    return sum(int(each.get("connections", 0)) for each in needs.values())
+
+
+def limits_of(needs: Needs) -> dict[str, int]:
+    """Return the limits that take the place of the sum, each under the name of its variable; the strongest alone."""
+    settings = [int((each.get("settings") or {}).get("max_connections") or 0) for each in needs.values()]
+    explicit = [int(each.get("max_connections") or 0) for each in needs.values()]
+    if any(settings):
+        return {"postgres_settings.max_connections": max(settings)}
+    return {"postgres_max_connections": max(explicit)} if any(explicit) else {}
+
+
+def limit_problems(demand: t.Mapping[str, t.Any], own: t.Mapping[str, t.Any], others: Needs) -> list[str]:
+    """Compare the limits that any application sets with what all of them need."""
+    limits = limits_of({"": own, **others})
+    problems = [connection_problem(demand, limit, name, connections_of(others)) for name, limit in limits.items()]
+    return [problem for problem in problems if problem]
+
+
+def running_shortage(demand: t.Mapping[str, t.Any], allowed: int, others: Needs) -> str | None:
+    """Say by how much the running server allows less than may be open at once; None where it doesn't or isn't known."""
+    beside = connections_of(others)
+    needed = int(demand["total"]) + beside
+    if not allowed or needed <= allowed:
+        return None
+    return (
+        f"PostgreSQL on this host allows {allowed} connections until it is restarted, but {needed} may be open at once "
+        f"({explain_sum(demand, beside)})"
+    )
+
+
+def name_problems(databases: t.Collection[str], users: t.Collection[str], others: Needs) -> list[str]:
+    """Refuse the name of a database or of a user that another application on the server has."""
+    wishes = {"databases": ("database", "app_database_name", databases), "users": ("user", "app_database_user", users)}
+    return [
+        f"{name} is already a {kind} of the application {other} on this PostgreSQL server: set {variable} to another."
+        for other, needs in others.items()
+        for key, (kind, variable, names) in wishes.items()
+        for name in sorted(set(names) & set(needs.get(key, [])))
+    ]
