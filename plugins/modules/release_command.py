@@ -55,6 +55,10 @@ options:
     description: Further variables, weaker than those of O(environment_files). They are no place for secrets.
     type: dict
     default: {}
+  stdin:
+    description: What the command reads from its standard input.
+    type: str
+    default: ""
   secrets:
     description: Values that are hidden wherever they occur in the output.
     type: list
@@ -121,7 +125,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         {"PATH": ":".join([*parameters["path"], SYSTEM_PATH]), **parameters["environment"]},
     )
     begun = time.monotonic()
-    code, out, err = module.run_command(words)
+    code, out, err = module.run_command(words, data=parameters["stdin"] or None, binary_data=True)
     output = out + err
     if code != 0:
         raise failure(["/bin/sh", "-c", parameters["command"]], f"failed with exit status {code}", output)
@@ -138,6 +142,7 @@ def main() -> None:
             "path": {"type": "list", "elements": "path", "default": []},
             "environment_files": {"type": "list", "elements": "path", "default": []},
             "environment": {"type": "dict", "default": {}},
+            "stdin": {"type": "str", "default": ""},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "timeout": {"type": "int", "default": 3600},
         },
