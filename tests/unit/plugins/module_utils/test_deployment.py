@@ -266,7 +266,7 @@ def test_its_worker_is_replaced_with_the_workers(layout: Layout, queues: deploym
 
 
 def test_a_restart_restarts_it_too(layout: Layout, queues: deployment.Bundle) -> None:
-    runs_already = deployment.Host(layout, lambda names: {name: queues.release for name in names})
+    runs_already = deployment.Host(layout, lambda names: dict.fromkeys(names, queues.release))
     assert deployment.replacing(runs_already, queues, "green").units[1]["state"] == "started"
     assert deployment.replacing(runs_already, queues, "green", anew=True).units[1]["state"] == "restarted"
     stage = deployment.working(runs_already, queues, "green", anew=True)
