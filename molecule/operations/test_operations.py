@@ -69,7 +69,7 @@ def test_maintenance_shuts_out_visitors_until_it_is_off(run, ask, machine, reboo
             assert shut.status == 503
             assert shut.headers["retry-after"] == "300"
             assert shut.headers["cache-control"] == "no-store"
-            assert "shop.example is being worked on" in shut.body
+            assert "This site is being worked on" in shut.body
         # Nobody finds the page by its address, and the fleet itself is let in.
         assert ask("/.slipway/maintenance.html").status == 404
         asked = "curl -ksS --resolve shop.example:443:127.0.0.1 https://shop.example/version"
