@@ -8,6 +8,11 @@ import re
 PASSWORD = "9f3c%1e7a/5b2d@4c6e:8f0a#1b3d"
 NEW_PASSWORD = "0c1d2e3f4a5b6c7d8e9f%/@:0a1b2c3d"
 SECRETS = (PASSWORD, "9f3c%251e7a%2F5b2d%404c6e%3A8f0a%231b3d", "1d2c3b4a5f6e7d8c9b0a1f2e", "5e884898da28047151d0e5")
+FROM_THE_HOST_ITSELF = """
+import ssl, urllib.request as r
+question = r.Request("https://127.0.0.1/version", headers={"Host": "shop.example"})
+print(r.urlopen(question, context=ssl._create_unverified_context()).read().decode())
+"""
 
 
 def started_at(machine, unit):
@@ -21,7 +26,7 @@ def live_slot(machine):
 def test_a_command_runs_in_the_live_release_and_its_exit_status_decides(run):
     told = run("run", "-e", "app_run='echo release $APP_RELEASE in $PWD; printenv'")
     assert re.search(r"release \w{12} in /srv/shop/releases/\w{12}/source", told.text)
-    assert "DATABASE_URL=postgresql+asyncpg://shop:" in told.text
+    assert re.search(r"DATABASE_URL=postgresql\+asyncpg://shop:\*+@", told.text)
     assert [secret for secret in SECRETS if secret in told.text] == []
     failed = run("run", "-e", 'app_run=\'python -c "import app.settings, sys; sys.exit(\\"no luck\\")"\'', check=False)
     assert failed.status != 0
@@ -50,7 +55,7 @@ def test_sql_prints_rows_and_shows_no_password(run):
 def test_the_depth_of_a_queue_is_seen_and_it_is_purged_only_when_confirmed(run, machine):
     put = "import os, redis; redis.Redis.from_url(os.environ['CELERY_BROKER_URL']).rpush('mail', 1, 2, 3)"
     run("run", "-e", json.dumps({"app_run": f'python -c "{put}"'}))
-    assert re.search(r"celery: \d+ waiting.* mail: 3 waiting", run("queues", "-e", "queues=celery,mail").text)
+    assert re.search(r"celery: \d+ waiting.*mail: 3 waiting", run("queues", "-e", "queues=celery,mail").text)
     refused = run("queues", "-e", "queues=mail", "-e", "queues_purge=blog", check=False)
     assert refused.status != 0
     assert "say so by -e queues_purge=shop" in refused.text
@@ -72,8 +77,8 @@ def test_maintenance_shuts_out_visitors_until_it_is_off(run, ask, machine, reboo
             assert "This site is being worked on" in shut.body
         # Nobody finds the page by its address, and the fleet itself is let in.
         assert ask("/.slipway/maintenance.html").status == 404
-        asked = "curl -ksS --resolve shop.example:443:127.0.0.1 https://shop.example/version"
-        assert json.loads(machine("one").check_output(asked))["version"] == "v1.0.0"
+        asked = machine("one").check_output("python3 -c %s", FROM_THE_HOST_ITSELF)
+        assert json.loads(asked)["version"] == "v1.0.0"
         assert "Maintenance is on: visitors of one get a page" in run("verify").text
         reboot("one")
         wait_until(is_shut_out, seconds=60)
