@@ -99,9 +99,17 @@ def test_a_group_without_hosts_that_a_process_needs_is_refused(refuse):
             {},
             ("app_redis_password",),
             "redis",
-            ["app_processes[worker] runs celery, which gets its jobs from Redis, but the group redis has no hosts", "set app_redis_url"],
+            [
+                "app_processes[worker] runs celery, which gets its jobs from Redis, but the group redis has no hosts",
+                "set app_redis_url",
+            ],
         ),
-        ({}, (), "redis", ["app_processes[worker] runs celery, which gets its jobs from Redis, but the group redis has no hosts"]),
+        (
+            {},
+            (),
+            "redis",
+            ["app_processes[worker] runs celery, which gets its jobs from Redis, but the group redis has no hosts"],
+        ),
         (
             {"app_migrate": "alembic"},
             ("app_database_password",),

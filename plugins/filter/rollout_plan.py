@@ -25,7 +25,7 @@ options:
     type: dict
     required: true
   source:
-    description: What M(slipway.stack.source) returned. May be empty with O(mode=rollback).
+    description: What M(slipway.stack.source) returned. May be empty with O(mode=rollback) and O(mode=restart).
     type: dict
     required: true
   mode:
@@ -34,8 +34,9 @@ options:
       - With V(keep), the same, but version and settings stay as they are where the inventory's have not changed since the
         live release was made live, so that an upgrade or a rollback isn't undone.
       - With V(rollback), the release before, or O(back_to).
+      - With V(restart), the live release, in the other slot.
     type: str
-    choices: [deploy, keep, rollback]
+    choices: [deploy, keep, rollback, restart]
     required: true
   settings:
     description: Hash of everything but the source of which a change needs a restart.

@@ -217,20 +217,20 @@ def starting(host: Host, bundle: Bundle, slot: str, *, anew: bool) -> Stage:
     return stage
 
 
-def working(host: Host, bundle: Bundle, slot: str) -> Stage:
+def working(host: Host, bundle: Bundle, slot: str, *, anew: bool = False) -> Stage:
     """The release's workers run, and the old ones finish the jobs that they have and take no more."""
-    stage = _replaced(host, bundle, slot, WORKER)
+    stage = _replaced(host, bundle, slot, WORKER, anew=anew)
     stage.finish = host.processes(other(slot))[WORKER]
-    stage.units += host.started(bundle.units(slot, WORKER), bundle.release)
+    stage.units += host.started(bundle.units(slot, WORKER), bundle.release, anew=anew)
     return stage
 
 
-def replacing(host: Host, bundle: Bundle, slot: str) -> Stage:
+def replacing(host: Host, bundle: Bundle, slot: str, *, anew: bool = False) -> Stage:
     """The release's routed processes that may not run twice run in place of the old ones."""
-    return _replaced(host, bundle, slot, ROUTED, SOCKET)
+    return _replaced(host, bundle, slot, ROUTED, SOCKET, anew=anew)
 
 
-def _replaced(host: Host, bundle: Bundle, slot: str, *kinds: str) -> Stage:
+def _replaced(host: Host, bundle: Bundle, slot: str, *kinds: str, anew: bool = False) -> Stage:
     """There is one unit of what may not run twice, which systemd doesn't start again before the old process has ended."""
     units = bundle.exclusive_files(slot, *kinds)
     files = [{"path": host.unit_path(unit["name"]), "content": unit["content"]} for unit in units]
@@ -243,7 +243,7 @@ def _replaced(host: Host, bundle: Bundle, slot: str, *kinds: str) -> Stage:
         + [{"name": name, "state": "stopped"} for socket in moved for name in (service_of(socket), socket)],
         files=files,
         units=[{"name": name, "state": "started", "enabled": True} for name in sockets]
-        + host.started(services, bundle.release, enabled=True),
+        + host.started(services, bundle.release, anew=anew, enabled=True),
     )
 
 

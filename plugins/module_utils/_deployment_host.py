@@ -85,16 +85,18 @@ class Executor:
             weighed=bundle.units(slot, logic.ROUTED),
         )
 
-    def work(self, bundle: logic.Bundle, slot: str) -> dict[str, Any]:
+    def work(self, bundle: logic.Bundle, slot: str, *, anew: bool) -> dict[str, Any]:
         return self._perform(
-            logic.working(self.host, bundle, slot), weight=USUAL_WEIGHT, weighed=bundle.units(slot, logic.ROUTED)
+            logic.working(self.host, bundle, slot, anew=anew),
+            weight=USUAL_WEIGHT,
+            weighed=bundle.units(slot, logic.ROUTED),
         )
 
-    def replace(self, bundle: logic.Bundle, slot: str) -> dict[str, Any]:
+    def replace(self, bundle: logic.Bundle, slot: str, *, anew: bool) -> dict[str, Any]:
         """Ends as soon as the new processes answer, and tells for how long nobody did."""
         running = self.release_of(bundle.exclusive(slot, logic.ROUTED))
         began = time.monotonic()
-        result = self._perform(logic.replacing(self.host, bundle, slot))
+        result = self._perform(logic.replacing(self.host, bundle, slot, anew=anew))
         if self.options.check_mode:
             return {**result, "pauses": []}
         answers = [FirstAnswer(target, self.call) for target in bundle.targets(slot, exclusive=True)]
@@ -102,7 +104,7 @@ class Executor:
         pauses = [
             {"name": name, "seconds": round(max(at for unit, at in came_at if unit == name) - began, 1)}
             for name, release in running.items()
-            if release != bundle.release
+            if anew or release != bundle.release
         ]
         return {**result, "pauses": pauses}
 

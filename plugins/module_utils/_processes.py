@@ -112,6 +112,16 @@ def _refuse_endless_health(process: t.Mapping[str, t.Any]) -> None:
         )
 
 
+def _units(process: t.Mapping[str, t.Any], app_name: str) -> dict[str, list[str]]:
+    """The systemd units of a process in both slots: one and the same where it may not run twice."""
+    name = f"{app_name}-{process['name']}"
+    if process["kind"] == "timer":
+        return {slot: [f"{name}.timer"] for slot in SLOTS}
+    if process["exclusive"]:
+        return {slot: [f"{name}.service"] for slot in SLOTS}
+    return {slot: [f"{name}@{number}.service" for number in _instances(slot, int(process["count"]))] for slot in SLOTS}
+
+
 def _ports(process: t.Mapping[str, t.Any], number: int, app_port: int) -> dict[str, list[int]]:
     """The ports of a routed process in both slots, by how many routed ones stand before it."""
     half, ten = divmod(number, PROCESSES_OF_TEN)
@@ -173,15 +183,7 @@ def plan(
         if item["exclusive"]:
             _refuse_to_run_twice(item)
             item["workers"] = 1
-        if item["kind"] == "timer":
-            item["units"] = {slot: [f"{app_name}-{name}.timer"] for slot in SLOTS}
-        elif item["exclusive"]:
-            item["units"] = {slot: [f"{app_name}-{name}.service"] for slot in SLOTS}
-        else:
-            item["units"] = {
-                slot: [f"{app_name}-{name}@{instance}.service" for instance in _instances(slot, count)]
-                for slot in SLOTS
-            }
+        item["units"] = _units(item, app_name)
         item["ports"] = {slot: [] for slot in SLOTS}
         if item["kind"] == "routed":
             _refuse_endless_health(item)

@@ -275,14 +275,22 @@ def previous_good(ledger: Iterable[Mapping[str, Any]], live: str, complete: Iter
         if outcome == "live" and release:
             undone.append(deployed)
             deployed = [each for each in deployed if each != release] + [release]
+        elif outcome == "restarted":
+            undone.append(deployed)
         elif outcome == "rolled back" and release in deployed:
             undone.append(deployed)
             deployed = deployed[: deployed.index(release) + 1]
-        elif outcome == "failed" and undone and entry.get("before", {}).get("release") == release:
+        elif outcome == "failed" and undone and _was_live(entry):
             # It was live on this host already when another host failed.
             deployed = undone.pop()
     before = deployed[: deployed.index(live)] if live in deployed else []
     return next((each for each in reversed(before) if each in on_disk), "")
+
+
+def _was_live(failed: Mapping[str, Any]) -> bool:
+    """A release that is restarted was live too, but in the other slot."""
+    before = failed.get("before", {})
+    return (before.get("release"), before.get("slot")) == (failed.get("release", ""), failed.get("slot"))
 
 
 def make_live(layout: Layout, slot: str, release_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:

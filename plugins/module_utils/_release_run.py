@@ -27,6 +27,7 @@ _PASSED_ON = re.compile(r"(?:UV|PIP|SSL_CERT)_\w+|(?:https?|no|all|HTTPS?|NO|ALL
 _STOP_SECONDS = 120
 _LITTLE_WEIGHT = ("--property=CPUWeight=20", "--property=IOWeight=20")
 _NICE = ("nice", "-n", "10")
+_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+(?=@)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -112,6 +113,11 @@ def failure(words: Sequence[str], how: str, output: str) -> StackError:
     last_words = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
     sentence = f"`{_shown(words)}` {how}{f': {last_words}' if last_words else ''}"
     return StackError("\n".join([sentence if sentence.endswith((".", "!")) else f"{sentence}.", tail]), output=tail)
+
+
+def without_passwords(output: str) -> str:
+    """URLs are what programs show of how they reach their services, whole."""
+    return _URL_PASSWORD.sub(r"\1:********", output)
 
 
 def last_lines(output: str) -> str:

@@ -25,7 +25,10 @@ class UndecidedError(ValueError):
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks for: mode is deploy, keep (deploy only what the inventory changed since) or rollback."""
+    """What the user asks for.
+
+    mode is deploy, keep (deploy only what the inventory changed since), rollback, or restart (what is live, once more).
+    """
 
     mode: str
     settings: str
@@ -38,6 +41,11 @@ class Wish:
     # What proxies are to be told of it; empty where nobody asks.
     site: Mapping[str, Any] = field(default_factory=dict)
     has_files: bool = False
+
+    @property
+    def recalls(self) -> bool:
+        """Whether it is for a release that is there, as it was deployed."""
+        return self.mode in ("rollback", "restart")
 
 
 def release_id(revision: str, settings: str) -> str:
@@ -66,18 +74,19 @@ def choose(
         wanted["routes"] = _sites.digest(wish.site["routes"])
     release, version, revision, note = _release(hosts, live, source, wish, wanted)
     outdated = [name for name, facts in hosts.items() if _held(facts, live_slot) not in ("", release)]
-    slot = other(live_slot) if live_slot and outdated else live_slot or SLOTS[0]
+    moves = bool(outdated) or not live_slot or wish.mode == "restart"
+    slot = other(live_slot) if live_slot and moves else live_slot or SLOTS[0]
     strays = [name for name, proxy in proxies.items() if live_slot and _known(proxy) and _strays(proxy, live_slot)]
-    if outdated and wish.mode != "rollback" and not wish.cut:
+    if moves and live_slot and wish.mode != "rollback" and not wish.cut:
         _refuse_to_cut(hosts, slot)
     lacking = [name for name, facts in hosts.items() if release not in facts["release_ids"]]
-    described = release == release_id(revision, wish.settings)
+    described = release == release_id(revision, wish.settings) and wish.mode != "restart"
     if lacking and not described:
         raise UndecidedError(
             f"Release {release} ({version}) isn't on {', '.join(lacking)}, and can't be built from the inventory as it "
             "is now. Run slipway.stack.upgrade: it brings all hosts to one release."
         )
-    is_built_anew = described and wish.mode != "rollback"
+    is_built_anew = described and not wish.recalls
     beside = live.get("previous" if slot == live_slot else "release", "")
     return {
         "mode": wish.mode,
@@ -88,7 +97,7 @@ def choose(
         "live_slot": live_slot,
         "before": {key: live.get(key, "") for key in ("slot", "release", "version")},
         "described": described,
-        "moves": bool(outdated) or not live_slot,
+        "moves": moves,
         "strays": strays,
         "wanted": wanted,
         "note": note,
@@ -123,8 +132,7 @@ def _told_to_proxies(
     """The site of the release, and for each slot what proxies are to know of it; empty where it can't be known."""
     release, slot, beside = placed
     past = _sites.recorded(hosts)
-    rolls_back = wish.mode == "rollback"
-    if not wish.site or (rolls_back and not {release, beside} <= past.keys()):
+    if not wish.site or (wish.recalls and not {release, beside} <= past.keys()):
         return {"site": {}, "sites": {}}
     is_kept = wish.mode == "keep" and release == live.get("release")
     unchanged = live.get("wanted", {}).get("routes") == wanted["routes"]
@@ -132,7 +140,7 @@ def _told_to_proxies(
         wish.site,
         past.get(release),
         is_described=is_built_anew,
-        keeps_routes=rolls_back or (is_kept and unchanged),
+        keeps_routes=wish.recalls or (is_kept and unchanged),
     )
     return {"site": site, "sites": _sites.in_slots(slot, site, past.get(beside), wish.site)}
 
@@ -206,6 +214,10 @@ def _release(
 ) -> tuple[str, str, str, str]:
     if wish.mode == "rollback":
         return _release_to_go_back_to(hosts, live, wish.back_to)
+    if wish.mode == "restart":
+        if not live:
+            raise UndecidedError("Nothing is live, so there is nothing to restart: run slipway.stack.site.")
+        return live["release"], live.get("version", ""), live.get("revision", ""), ""
     # Nothing is noted where a run ended before it could: what it made live stays.
     before = live.get("wanted") or wanted
     unchanged = before.get("version") == wanted["version"] and wish.version == wish.inventory_version

@@ -16,7 +16,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.slipway.stack.plugins.module_utils._atomic import sync_directory, write_atomically
@@ -45,11 +45,19 @@ class State:
 
     live: str
     canaries: frozenset[Canary] = frozenset()
+    # Whether visitors get the maintenance page, whichever slot is live.
+    maintenance: bool = False
 
     @property
     def canary(self) -> Canary | None:
         """The one that leads elsewhere than to the live slot. nginx obeys the largest."""
         return max((canary for canary in self.canaries if canary.slot != self.live), default=None)
+
+    def switched(self, live: str) -> State:
+        return replace(self, live=live, canaries=frozenset())
+
+    def with_canary(self, percent: int, slot: str) -> State:
+        return replace(self, canaries=frozenset([Canary(percent, slot)] if percent else []))
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,10 @@ class Flags:
     def live(self) -> str:
         return os.path.join(self.directory, f"{self.site}.green")
 
+    @property
+    def maintenance(self) -> str:
+        return os.path.join(self.directory, f"{self.site}.maintenance")
+
     def canary(self, canary: Canary) -> str:
         return os.path.join(self.canary_directory, f"{self.site}.canary-{canary.percent}-{canary.slot}")
 
@@ -76,6 +88,7 @@ class Flags:
         return State(
             "green" if _is_there(self.live) else "blue",
             frozenset(canary for canary in every if _is_there(self.canary(canary))),
+            _is_there(self.maintenance),
         )
 
     def change(self, before: State, after: State) -> None:
@@ -87,18 +100,20 @@ class Flags:
         left_over = {canary for canary in ended if canary.slot == before.live != after.live}
         self._end(left_over)
         if before.live != after.live:
-            self._switch(after.live)
+            self._put(self.live, there=after.live == "green")
+        if before.maintenance != after.maintenance:
+            self._put(self.maintenance, there=after.maintenance)
         for canary in after.canaries - before.canaries:
             _make_visible(Path(self.canary_directory))
             write_atomically(self.canary(canary), b"", mode=FLAG_MODE)
         self._end(ended - left_over)
 
-    def _switch(self, slot: str) -> None:
-        """Put the flag there or take it away, in one step that outlives a power loss."""
-        if slot == "green":
-            write_atomically(self.live, b"", mode=FLAG_MODE)
+    def _put(self, flag: str, *, there: bool) -> None:
+        """Put a flag there or take it away, in one step that outlives a power loss."""
+        if there:
+            write_atomically(flag, b"", mode=FLAG_MODE)
         else:
-            os.unlink(self.live)
+            os.unlink(flag)
         sync_directory(self.directory)
 
     def _end(self, canaries: Iterable[Canary]) -> None:

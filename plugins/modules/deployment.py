@@ -66,7 +66,8 @@ options:
     type: dict
     default: {}
   anew:
-    description: Whether processes of this very release that run already are started anew, for O(state=started).
+    description: Whether processes of this very release that run already are started anew, for O(state=started),
+      O(state=working) and O(state=replaced).
     type: bool
     default: false
   singletons:
@@ -92,7 +93,7 @@ options:
   outcome:
     description: How the ledger calls it, for O(state=live). What is stopped is noted as failed, where O(ledger) is given.
     type: str
-    choices: [live, rolled back, failed]
+    choices: [live, rolled back, restarted, failed]
     default: live
   ledger:
     description: What else to note in the ledger.
@@ -237,9 +238,9 @@ def perform(host: actions.Executor, layout: Layout, parameters: Mapping[str, Any
             ),
         )
     elif parameters["state"] == "replaced":
-        stage = host.replace(bundle, parameters["slot"])
+        stage = host.replace(bundle, parameters["slot"], anew=parameters["anew"])
     elif parameters["state"] == "working":
-        stage = host.work(bundle, parameters["slot"])
+        stage = host.work(bundle, parameters["slot"], anew=parameters["anew"])
     else:
         stage = host.start(bundle, parameters["slot"], anew=parameters["anew"])
     return {
@@ -271,7 +272,7 @@ def main() -> None:
             "warm": {"type": "int"},
             "keep": {"type": "int", "default": 5},
             "remove": {"type": "bool", "default": False},
-            "outcome": {"type": "str", "choices": ["live", "rolled back", "failed"], "default": "live"},
+            "outcome": {"type": "str", "choices": ["live", "rolled back", "restarted", "failed"], "default": "live"},
             "ledger": {"type": "dict", "default": {}},
             "run": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 10},

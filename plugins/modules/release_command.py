@@ -55,8 +55,13 @@ options:
     description: Further variables, weaker than those of O(environment_files). They are no place for secrets.
     type: dict
     default: {}
+  stdin:
+    description: What the command reads from its standard input.
+    type: str
+    default: ""
   secrets:
-    description: Values that are hidden wherever they occur in the output.
+    description: Values that are hidden wherever they occur in the output. Passwords in URLs are hidden in any case, since a
+      release may know others than its inventory does by now.
     type: list
     elements: str
     default: []
@@ -99,7 +104,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
-from ansible_collections.slipway.stack.plugins.module_utils._release_run import failure, service_command
+from ansible_collections.slipway.stack.plugins.module_utils._release_run import (
+    failure,
+    service_command,
+    without_passwords,
+)
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -121,8 +130,10 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         {"PATH": ":".join([*parameters["path"], SYSTEM_PATH]), **parameters["environment"]},
     )
     begun = time.monotonic()
-    code, out, err = module.run_command(words)
-    output = out + err
+    code, out, err = module.run_command(
+        words, data=parameters["stdin"] or None, binary_data=True, expand_user_and_vars=False
+    )
+    output = without_passwords(out + err)
     if code != 0:
         raise failure(["/bin/sh", "-c", parameters["command"]], f"failed with exit status {code}", output)
     return {"changed": True, "output": output, "seconds": round(time.monotonic() - begun, 1)}
@@ -138,6 +149,7 @@ def main() -> None:
             "path": {"type": "list", "elements": "path", "default": []},
             "environment_files": {"type": "list", "elements": "path", "default": []},
             "environment": {"type": "dict", "default": {}},
+            "stdin": {"type": "str", "default": ""},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "timeout": {"type": "int", "default": 3600},
         },

@@ -41,6 +41,12 @@ options:
       - Left out, a canary goes on as it is, except when O(state) changes the live slot, which ends it.
     type: int
     choices: [0, 1, 5, 10, 25, 50]
+  maintenance:
+    description:
+      - Whether visitors get the site's maintenance page, with status 503. Those in RV(ignore:nginx_maintenance_allow) never do.
+        It outlives a reboot.
+      - Left out, it stays as it is, whatever the slots do.
+    type: bool
   directory:
     description: Where the flags are.
     type: path
@@ -84,6 +90,11 @@ EXAMPLES = r"""
   slipway.stack.slot:
     site: shop
     canary: 10
+
+- name: Show visitors the maintenance page
+  slipway.stack.slot:
+    site: shop
+    maintenance: true
 """
 
 RETURN = r"""
@@ -102,6 +113,11 @@ canary:
   returned: success
   type: int
   sample: 0
+maintenance:
+  description: Whether visitors get the maintenance page, or in check mode would get it.
+  returned: success
+  type: bool
+  sample: false
 at:
   description: When this was so, in seconds since 1970, by the host's clock.
   returned: success
@@ -133,6 +149,7 @@ readable:
 
 import contextlib
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +165,16 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     site, state = module.params["site"], module.params["state"]
     flags = logic.Flags(site, module.params["directory"], module.params["canary_directory"])
     before = flags.read()
-    after = wanted(before, state, module.params["canary"])
+    after = wanted(before, state, module.params["canary"], module.params["maintenance"])
     hidden_by = logic.hidden_by(flags.live)
     configuration = Path(module.params["sites"], f"{site}.conf")
     if hidden_by and state != "query":
         raise StackError(
             f"nginx's workers can't look into {hidden_by}, so they would take every slot for blue: chmod o+x {hidden_by}."
+        )
+    if hidden_by and after.maintenance != before.maintenance:
+        raise StackError(
+            f"nginx's workers can't look into {hidden_by}, so nobody would get the maintenance page: chmod o+x {hidden_by}."
         )
     for canary in after.canaries - before.canaries:
         if hidden := logic.hidden_by(flags.canary(canary)):
@@ -165,6 +186,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "before": before.live,
         "after": after.live,
         "canary": after.canary.percent if after.canary else 0,
+        "maintenance": after.maintenance,
         "path": flags.live,
         "configured": configuration.exists(),
         "slots": logic.noted_slots(configuration),
@@ -185,16 +207,17 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     return result
 
 
-def wanted(before: logic.State, state: str, percent: int | None) -> logic.State:
+def wanted(before: logic.State, state: str, percent: int | None, maintenance: bool | None) -> logic.State:
     live = before.live if state == "query" else state
-    if percent is None:
-        return before if live == before.live else logic.State(live)
-    return logic.State(live, frozenset([logic.Canary(percent, other(live))] if percent else []))
+    after = before if live == before.live else before.switched(live)
+    if percent is not None:
+        after = after.with_canary(percent, other(live))
+    return after if maintenance is None else replace(after, maintenance=maintenance)
 
 
 def text(state: logic.State) -> str:
     lines = [state.live, *(f"{canary.percent} % of the clients: {canary.slot}" for canary in sorted(state.canaries))]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *(["maintenance"] if state.maintenance else []), ""])
 
 
 def main() -> None:
@@ -203,6 +226,7 @@ def main() -> None:
             "site": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["query", "blue", "green"], "default": "query"},
             "canary": {"type": "int", "choices": [0, 1, 5, 10, 25, 50]},
+            "maintenance": {"type": "bool"},
             "directory": {"type": "path", "default": "/var/lib/slipway/slots"},
             "canary_directory": {"type": "path", "default": "/run/slipway/slots"},
             "run": {"type": "str", "default": ""},

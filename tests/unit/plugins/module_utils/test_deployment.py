@@ -265,6 +265,14 @@ def test_its_worker_is_replaced_with_the_workers(layout: Layout, queues: deploym
     ]
 
 
+def test_a_restart_restarts_it_too(layout: Layout, queues: deployment.Bundle) -> None:
+    runs_already = deployment.Host(layout, lambda names: dict.fromkeys(names, queues.release))
+    assert deployment.replacing(runs_already, queues, "green").units[1]["state"] == "started"
+    assert deployment.replacing(runs_already, queues, "green", anew=True).units[1]["state"] == "restarted"
+    stage = deployment.working(runs_already, queues, "green", anew=True)
+    assert [unit["state"] for unit in stage.units] == ["restarted", "restarted"]
+
+
 def test_what_ran_in_slots_ends_before_it_starts_outside_of_them(
     layout: Layout, two: deployment.Bundle, queues: deployment.Bundle
 ) -> None:

@@ -154,6 +154,16 @@ def test_the_release_before_is_the_one_that_was_good(ledger: list[tuple[str, str
     assert release.previous_good(entries, live, ["A", "B", "C", "D"]) == previous
 
 
+@pytest.mark.parametrize("switched", [False, True])
+def test_a_restart_changes_nothing_about_the_way_back(switched: bool) -> None:
+    ledger: list[dict[str, Any]] = [{"outcome": "live", "release": name, "slot": "blue"} for name in ("A", "B")]
+    if switched:
+        ledger.append({"outcome": "restarted", "release": "B", "slot": "green"})
+    before = {"release": "B", "slot": "green" if switched else "blue"}
+    ledger.append({"outcome": "failed", "release": "B", "slot": "green", "before": before})
+    assert release.previous_good(ledger, "B", "AB") == "A"
+
+
 def test_a_host_tells_what_is_live_and_what_was_before(layout: release.Layout, bundle_of: BundleOf) -> None:
     build(layout, "1", "2026-01-01")
     build(layout, "2", "2026-01-02")

@@ -320,3 +320,19 @@ def test_connections_matter_only_to_who_takes_their_slot(
     source: dict[str, str], wish: Wish, expected: tuple[str, str, bool]
 ) -> None:
     assert outcome(choose(HOURS_LEFT, proxies("green"), source, wish)) == expected
+
+
+def test_a_restart_runs_what_is_live_in_the_other_slot() -> None:
+    decided = choose(UPGRADED, proxies("green"), {}, Wish("restart", ""))
+    assert outcome(decided) == (TWO, "blue", True)
+    assert (decided["live_slot"], decided["before"]["release"], decided["described"]) == ("green", TWO, False)
+
+
+def test_nothing_can_be_restarted_where_nothing_is_live() -> None:
+    with pytest.raises(UndecidedError, match="Nothing is live, so there is nothing to restart"):
+        choose({"web1": host(on_disk=())}, proxies("blue"), {}, Wish("restart", ""))
+
+
+def test_a_restart_ends_no_connection_that_was_promised_hours() -> None:
+    with pytest.raises(UndecidedError, match="Slot blue still holds 7 connections"):
+        choose(HOURS_LEFT, proxies("green"), {}, Wish("restart", ""))

@@ -252,3 +252,24 @@ def test_it_tells_what_the_configuration_says_of_the_slots(run_slot: RunSlot, vi
     (tmp_path / "blog.conf").write_text("server {}\n")
     noted = {site: run_slot("query", site, sites=str(tmp_path))["slots"] for site in ("shop", "blog", "newcomer")}
     assert noted == {"shop": "0a1b", "blog": "", "newcomer": ""}
+
+
+def test_maintenance_comes_and_goes_and_no_switch_ends_it(run_slot: RunSlot, visible: None, tmp_path: Path) -> None:
+    on = run_slot("query", maintenance=True)
+    assert (on["changed"], on["maintenance"], on["after"]) == (True, True, "blue")
+    assert on["diff"]["after"] == "blue\nmaintenance\n"
+    assert not run_slot("query", maintenance=True)["changed"]
+    assert run_slot("green", canary=10)["maintenance"]
+    assert run_slot("blue")["maintenance"]
+    assert (tmp_path / "shop.maintenance").exists()
+    assert not run_slot("query", maintenance=False)["maintenance"]
+    assert not (tmp_path / "shop.maintenance").exists()
+
+
+def test_maintenance_that_nobody_would_see_is_refused(
+    run_slot: RunSlot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_slot, "hidden_by", lambda _path: "/var/lib/slipway")
+    told = run_slot("query", maintenance=True)
+    assert "nobody would get the maintenance page: chmod o+x /var/lib/slipway." in told["msg"]
+    assert not (tmp_path / "shop.maintenance").exists()

@@ -72,7 +72,13 @@ def test_what_certainly_needs_a_database_is_refused_without_it(password: str, mi
 
 @pytest.mark.parametrize(
     ("migrate", "told", "has_files"),
-    [("", (), False), ("command", (), False), ("django", ("DB_HOST",), False), ("alembic", ("PGHOST",), False), ("flask", (), True)],
+    [
+        ("", (), False),
+        ("command", (), False),
+        ("django", ("DB_HOST",), False),
+        ("alembic", ("PGHOST",), False),
+        ("flask", (), True),
+    ],
 )
 def test_a_database_that_the_application_may_know_by_itself_passes(
     migrate: str, told: tuple[str, ...], has_files: bool

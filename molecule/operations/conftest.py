@@ -1,0 +1,1 @@
+../shared/rollout/rollout_conftest.py
