@@ -104,12 +104,7 @@ def test_a_group_without_hosts_that_a_process_needs_is_refused(refuse):
                 "set app_redis_url",
             ],
         ),
-        (
-            {},
-            (),
-            "redis",
-            ["app_processes[worker] runs celery, which gets its jobs from Redis, but the group redis has no hosts"],
-        ),
+        ({}, (), "redis", ["app_redis_password is set, but the group redis has no hosts"]),
         (
             {"app_migrate": "alembic"},
             ("app_database_password",),
