@@ -230,13 +230,15 @@ def longest_wait(process: t.Mapping[str, t.Any]) -> int:
 
 
 def connection_demand(
-    planned: t.Sequence[t.Mapping[str, t.Any]], hosts: int, pool: int, overflow: int
+    planned: t.Sequence[t.Mapping[str, t.Any]], hosts: int, pool: int, overflow: int, shared: int = 0
 ) -> dict[str, t.Any]:
     """Sum the database connections that an application may hold while two slots run side by side.
 
     Returns C(total), C(steady) for when only one runs, and C(parts), a list of C({name, connections, steady, formula}).
+    C(shared) above 0 is how many a pooler opens for all clients together. Then C(clients) is what these may open to it.
     """
     parts: list[dict[str, t.Any]] = []
+    leases = 0
     for process in planned:
         count, copies = int(process["count"]), copies_at_once(process)
         both = f" x {copies} slots" if copies > 1 else ""
@@ -251,16 +253,37 @@ def connection_demand(
             connections = hosts * count * (children + 1) * copies
             formula = f"{hosts} hosts x {count} instances x ({children} children + 1){both}"
         elif process["kind"] == "singleton" and process["lease"]:
+            leases += 1
             connections, formula = 2, "1 + 1 lease"
         else:
             connections, formula = 1, "1"
         steady = connections // copies
         parts.append({"name": process["name"], "connections": connections, "steady": steady, "formula": formula})
+    return _summed(_behind_a_pooler(parts, leases, shared)) if shared else _summed({"parts": parts})
+
+
+def _behind_a_pooler(parts: t.Sequence[t.Mapping[str, t.Any]], leases: int, shared: int) -> dict[str, t.Any]:
+    """Turn what an application opens into what a pooler opens for it; a lease belongs to a session, so it goes past it."""
+    most, steady = (sum(part[state] for part in parts) - leases for state in ("connections", "steady"))
+    pooled = [
+        {
+            "name": "pooler",
+            "connections": min(most, shared),
+            "steady": min(steady, shared),
+            "formula": f"{most} clients share at most {shared}",
+        }
+    ]
+    past = [{"name": "leases", "connections": leases, "steady": leases, "formula": str(leases)}] if leases else []
+    clients = {"clients": most + RESERVED_CONNECTIONS, "clients_steady": steady + RESERVED_CONNECTIONS, "opened": parts}
+    return {"parts": pooled + past, "shared": shared, **clients}
+
+
+def _summed(demand: dict[str, t.Any]) -> dict[str, t.Any]:
     return {
-        "total": sum(part["connections"] for part in parts) + RESERVED_CONNECTIONS,
-        "steady": sum(part["steady"] for part in parts) + RESERVED_CONNECTIONS,
-        "parts": parts,
+        "total": sum(part["connections"] for part in demand["parts"]) + RESERVED_CONNECTIONS,
+        "steady": sum(part["steady"] for part in demand["parts"]) + RESERVED_CONNECTIONS,
         "reserved": RESERVED_CONNECTIONS,
+        **demand,
     }
 
 
