@@ -119,7 +119,8 @@ def test_processes_go_through_it_and_what_needs_a_session_goes_past_it(app, data
     assert ":6432/shop" in told["DATABASE_URL"]
     assert ":5432/shop" in told["DATABASE_DIRECT_URL"]
     rows = ask(
-        data, "SELECT DISTINCT coalesce(host(client_addr), 'pooler'), application_name FROM pg_stat_activity WHERE usename = 'shop'"
+        data,
+        "SELECT DISTINCT coalesce(host(client_addr), 'pooler'), application_name FROM pg_stat_activity WHERE usename = 'shop'",
     )
     callers = dict(reversed(row.split("|")) for row in rows.splitlines())
     assert callers["shop-clock lease"] == address("app1")

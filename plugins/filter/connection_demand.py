@@ -14,7 +14,7 @@ description:
     (one where it may not run twice), plus task workers and their children (twice as well, since old and new ones overlap), plus
     singletons, their leases and timers, plus 10 in reserve.
   - Behind a pooler of connections, what it opens takes the place of all but the leases and the reserve.
-positional: hosts, pool, overflow, shared
+positional: hosts, pool, overflow, shared, read
 options:
   _input:
     description: Processes as returned by P(slipway.stack.process_plan#filter).
@@ -35,6 +35,10 @@ options:
     required: true
   shared:
     description: Connections that a pooler opens for all clients together. V(0) where there is none.
+    type: int
+    default: 0
+  read:
+    description: Connections that each worker process keeps open beside, to read from the same server.
     type: int
     default: 0
 author:

@@ -128,12 +128,14 @@ def server_demand_of(inventory: Inventory, host: str, processes: list[dict[str, 
 def _demand(
     inventory: Inventory, host: str, processes: list[dict[str, t.Any]], hosts: int, shared: int
 ) -> dict[str, t.Any]:
+    reads_elsewhere = "app_database_read_url" in inventory.defined(host)
     return connection_demand(
         processes,
         hosts or len(inventory.groups["app"]),
         int(inventory.value(host, "app_database_pool")),
         int(inventory.value(host, "app_database_overflow")),
         shared,
+        0 if reads_elsewhere else int(inventory.value(host, "app_database_read_pool") or 0),
     )
 
 
