@@ -13,7 +13,8 @@ description:
   - Hosts times instances times worker processes times (pool plus overflow) times two slots for each routed process
     (one where it may not run twice), plus task workers and their children (twice as well, since old and new ones overlap), plus
     singletons, their leases and timers, plus 10 in reserve.
-positional: hosts, pool, overflow
+  - Behind a pooler of connections, what it opens takes the place of all but the leases and the reserve.
+positional: hosts, pool, overflow, shared, read
 options:
   _input:
     description: Processes as returned by P(slipway.stack.process_plan#filter).
@@ -32,6 +33,14 @@ options:
     description: Connections that each worker process may open beyond its pool.
     type: int
     required: true
+  shared:
+    description: Connections that a pooler opens for all clients together. V(0) where there is none.
+    type: int
+    default: 0
+  read:
+    description: Connections that each worker process keeps open beside, to read from the same server.
+    type: int
+    default: 0
 author:
   - slipway.stack contributors (@slipway)
 """
@@ -42,11 +51,19 @@ EXAMPLES = r"""
     msg: "{{ (processes | slipway.stack.connection_demand(2, 5, 10)).total }}"
   vars:
     processes: "{{ app_processes | slipway.stack.process_plan(app_name, app_port) }}"
+
+- name: Show how many clients a pooler that opens 90 connections has
+  ansible.builtin.debug:
+    msg: "{{ (processes | slipway.stack.connection_demand(2, 5, 10, 90)).clients }}"
+  vars:
+    processes: "{{ app_processes | slipway.stack.process_plan(app_name, app_port) }}"
 """
 
 RETURN = r"""
 _value:
-  description: The sum and what it is made of.
+  description:
+    - The sum and what it is made of. Behind a pooler also C(shared), C(clients) and C(clients_steady), which is what the application
+      may open to it, the reserve included, and C(opened), what that is made of.
   type: dict
   sample:
     total: 250

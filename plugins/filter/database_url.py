@@ -10,9 +10,9 @@ name: database_url
 short_description: Compose the URL of a database for one driver
 version_added: 0.1.0
 description:
-  - Composes a URL from parts, or gives a URL another driver. User names and passwords are percent-encoded.
+  - Composes a URL from parts, or gives a URL another driver or port. User names and passwords are percent-encoded.
   - The wish for an encrypted connection is spelled as the driver wants it (C(ssl) for asyncpg, else C(sslmode)).
-positional: driver
+positional: driver, port
 options:
   _input:
     description:
@@ -22,6 +22,9 @@ options:
   driver:
     description: The scheme of the result, such as C(postgresql+asyncpg). Left out, that of the input is kept.
     type: str
+  port:
+    description: The port of the result. Left out, that of the input is kept.
+    type: int
 author:
   - slipway.stack contributors (@slipway)
 """
@@ -30,6 +33,10 @@ EXAMPLES = r"""
 - name: Give a second library the URL for its own driver
   ansible.builtin.debug:
     msg: "{{ app_database_url | slipway.stack.database_url('postgresql+psycopg') }}"
+
+- name: Show the URL of the server behind a pooler
+  ansible.builtin.debug:
+    msg: "{{ app_database_url | slipway.stack.database_url(port=5432) }}"
 """
 
 RETURN = r"""
@@ -46,10 +53,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.stack.plugins.module_utils._urls import database_url as compose
 
 
-def database_url(source: t.Any, driver: str = "") -> str:
+def database_url(source: t.Any, driver: str = "", port: int = 0) -> str:
     """Compose the URL; errors become the filter's."""
     try:
-        return compose(source, driver)
+        return compose(source, driver, int(port))
     except (ValueError, KeyError, TypeError) as error:
         raise AnsibleFilterError(f"the database URL can't be composed: {error}") from error
 

@@ -30,6 +30,7 @@ HELD_PORT_OFFSET = PROCESS_STRIDE - 1
 MAX_DEFAULT_WORKERS = int(load_profile("")["workers"])
 # For psql, backups, monitoring and the superuser's reserve.
 RESERVED_CONNECTIONS = 10
+WITH_LEASE = "1 + 1 lease"
 
 DEFAULTS: dict[str, t.Any] = {
     "module": "",
@@ -230,37 +231,67 @@ def longest_wait(process: t.Mapping[str, t.Any]) -> int:
 
 
 def connection_demand(
-    planned: t.Sequence[t.Mapping[str, t.Any]], hosts: int, pool: int, overflow: int
+    planned: t.Sequence[t.Mapping[str, t.Any]], hosts: int, pool: int, overflow: int, shared: int = 0, read: int = 0
 ) -> dict[str, t.Any]:
     """Sum the database connections that an application may hold while two slots run side by side.
 
     Returns C(total), C(steady) for when only one runs, and C(parts), a list of C({name, connections, steady, formula}).
+    C(shared) above 0 is how many a pooler opens for all clients together. Then C(clients) is what these may open to it.
+    C(read) is what each worker opens beside, to read.
     """
     parts: list[dict[str, t.Any]] = []
+    pools = f"{pool} pool + {overflow} overflow" + (f" + {read} read" if read else "")
     for process in planned:
         count, copies = int(process["count"]), copies_at_once(process)
         both = f" x {copies} slots" if copies > 1 else ""
         if process["kind"] == "routed":
             workers = worker_processes(process)
-            connections = hosts * count * workers * (pool + overflow) * copies
-            formula = (
-                f"{hosts} hosts x {count} instances x {workers} workers x ({pool} pool + {overflow} overflow){both}"
-            )
+            connections = hosts * count * workers * (pool + overflow + read) * copies
+            formula = f"{hosts} hosts x {count} instances x {workers} workers x ({pools}){both}"
         elif process["kind"] == "worker":
             children = int(process["concurrency"])
             connections = hosts * count * (children + 1) * copies
             formula = f"{hosts} hosts x {count} instances x ({children} children + 1){both}"
         elif process["kind"] == "singleton" and process["lease"]:
-            connections, formula = 2, "1 + 1 lease"
+            connections, formula = 2, WITH_LEASE
         else:
             connections, formula = 1, "1"
         steady = connections // copies
         parts.append({"name": process["name"], "connections": connections, "steady": steady, "formula": formula})
+    return _summed(_behind_a_pooler(parts, shared)) if shared else _summed({"parts": parts})
+
+
+def _behind_a_pooler(parts: t.Sequence[t.Mapping[str, t.Any]], shared: int) -> dict[str, t.Any]:
+    """Turn what an application opens into what a pooler opens for it; a lease belongs to a session, so it goes past it."""
+    leases = sum(part["formula"] == WITH_LEASE for part in parts)
+    opened = [
+        {**part, "connections": 1, "steady": 1, "formula": "1"} if part["formula"] == WITH_LEASE else part
+        for part in parts
+    ]
+    most, steady = (sum(part[state] for part in opened) for state in ("connections", "steady"))
+    pooled = [
+        {
+            "name": "pooler",
+            "connections": min(most, shared),
+            "steady": min(steady, shared),
+            "formula": f"{most} clients share {shared}",
+        }
+    ]
+    past = [{"name": "leases", "connections": leases, "steady": leases, "formula": "past it"}] if leases else []
+    clients = {
+        "clients": most + RESERVED_CONNECTIONS,
+        "clients_steady": steady + RESERVED_CONNECTIONS,
+        "opened": opened,
+    }
+    return {"parts": pooled + past, "shared": shared, **clients}
+
+
+def _summed(demand: dict[str, t.Any]) -> dict[str, t.Any]:
     return {
-        "total": sum(part["connections"] for part in parts) + RESERVED_CONNECTIONS,
-        "steady": sum(part["steady"] for part in parts) + RESERVED_CONNECTIONS,
-        "parts": parts,
+        "total": sum(part["connections"] for part in demand["parts"]) + RESERVED_CONNECTIONS,
+        "steady": sum(part["steady"] for part in demand["parts"]) + RESERVED_CONNECTIONS,
         "reserved": RESERVED_CONNECTIONS,
+        **demand,
     }
 
 

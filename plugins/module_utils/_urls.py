@@ -17,10 +17,10 @@ def _driver_of(scheme: str) -> str:
     return scheme.partition("+")[2]
 
 
-def database_url(source: str | t.Mapping[str, t.Any], driver: str = "") -> str:
+def database_url(source: str | t.Mapping[str, t.Any], driver: str = "", port: int = 0) -> str:
     """Compose the URL of a database for one driver.
 
-    C(source) is either another URL, of which only the driver is to change, or a mapping with C(host), C(name),
+    C(source) is either another URL, of which only the driver or the port is to change, or a mapping with C(host), C(name),
     C(user), and optionally C(driver), C(port), C(password) and C(sslmode). C(driver) is a whole scheme, such as
     C(postgresql+asyncpg). Raises ValueError where the source can't be understood.
     """
@@ -39,9 +39,10 @@ def database_url(source: str | t.Mapping[str, t.Any], driver: str = "") -> str:
     host = str(parts.get("host") or "")
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"
-    port = f":{parts['port']}" if parts.get("port") else ""
+    port = port or parts.get("port") or 0
     tail = f"?{urlencode(query)}" if query else ""
-    return f"{scheme}://{credentials}{host}{port}/{quote(str(parts.get('name') or ''), safe='')}{tail}"
+    location = f"{host}:{port}" if port else host
+    return f"{scheme}://{credentials}{location}/{quote(str(parts.get('name') or ''), safe='')}{tail}"
 
 
 def _split(url: str) -> dict[str, t.Any]:

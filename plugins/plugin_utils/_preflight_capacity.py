@@ -11,6 +11,7 @@ import typing as t
 # to count work_mem for each.
 BACKEND_MB = 10
 SYSTEM_MB = 256
+_POOL = "app_database_pool and app_database_overflow"
 
 # Name, MB in steady state, MB while two slots run.
 Row = tuple[str, float, float]
@@ -28,6 +29,12 @@ def explain_sum(demand: t.Mapping[str, t.Any], others: int) -> str:
     return explain(demand) + more
 
 
+def _what_to_lower(demand: t.Mapping[str, t.Any]) -> str:
+    if demand.get("shared"):
+        return "pgbouncer_pool_size"
+    return "app_database_pool, app_database_overflow or the processes' workers and count"
+
+
 def connection_problem(demand: t.Mapping[str, t.Any], limit: int, variable: str, others: int = 0) -> str | None:
     """Compare what applications may open with what the server allows."""
     needed = int(demand["total"]) + others
@@ -35,7 +42,7 @@ def connection_problem(demand: t.Mapping[str, t.Any], limit: int, variable: str,
         return None
     return (
         f"{variable} is {limit}, but {needed} connections may be open at once ({explain_sum(demand, others)}): set "
-        f"{variable} to at least {needed}, or lower app_database_pool, app_database_overflow or the processes' workers and count."
+        f"{variable} to at least {needed}, or lower {_what_to_lower(demand)}."
     )
 
 
@@ -45,9 +52,10 @@ def pool_problem(demand: t.Mapping[str, t.Any], memory_mb: int) -> str | None:
     if needed <= memory_mb / 2:
         return None
     most = int(memory_mb / 2 / BACKEND_MB)
+    asks, them = ("pgbouncer_pool_size asks", "it") if demand.get("shared") else (f"{_POOL} ask", "them")
     return (
-        f"app_database_pool and app_database_overflow ask for {demand['total']} connections ({explain(demand)}), which may "
-        f"take {needed} MB, more than half of the database host's {memory_mb} MB: lower them until the sum is at most {most}."
+        f"{asks} for {demand['total']} connections ({explain(demand)}), which may take {needed} MB, more than half of the "
+        f"database host's {memory_mb} MB: lower {them} until the sum is at most {most}."
     )
 
 

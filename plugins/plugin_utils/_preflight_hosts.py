@@ -25,6 +25,7 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_variables
     demand_of,
     innermost,
     planned,
+    server_demand_of,
 )
 
 # The least that the role gives a server.
@@ -38,7 +39,7 @@ def judge_hosts(
     uses = [judge_host(inventory, report, host, probe_name, keeps_postgres) for host in hosts]
     known = [use for use in uses if use]
     app = inventory.groups["app"][0]
-    demand = demand_of(inventory, app, planned(inventory, app))
+    demand = server_demand_of(inventory, app, planned(inventory, app))
     report.capacity = {
         "connections": demand["total"],
         "memory": {
@@ -69,7 +70,9 @@ def _database_use(inventory: Inventory, app: str, demand: t.Mapping[str, t.Any],
     explicit = database.limits_of({"": _own_limits(inventory, host), **others})
     allowed = max(explicit.values(), default=max(sums["peak"] + beside, MINIMUM_CONNECTIONS))
     sums |= {"steady": sums["steady"] + beside, "peak": sums["peak"] + beside}
-    return DatabaseUse(f"PostgreSQL on {host}", **sums, others=beside, allowed=allowed)
+    return DatabaseUse(
+        f"PostgreSQL on {host}", **sums, others=beside, allowed=allowed, clients=int(demand.get("clients", 0))
+    )
 
 
 def judge_host(
@@ -91,7 +94,7 @@ def judge_host(
         for problem in rules.domain_problems(inventory.value(host, "nginx_site"), names, probe["sites"]):
             report.problem(problem, host)
     memory = int(facts["memtotal_mb"])
-    demand = demand_of(inventory, app, processes)
+    demand = server_demand_of(inventory, app, processes)
     if host in inventory.groups["postgres"]:
         if problem := capacity.pool_problem(demand, memory):
             report.problem(problem, host)

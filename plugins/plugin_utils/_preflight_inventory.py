@@ -10,6 +10,7 @@ import os
 import typing as t
 
 import yaml
+from ansible.errors import AnsibleError
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -19,6 +20,8 @@ GROUPS = ("app", "nginx", "postgres", "redis")
 EVERYWHERE = ("ufw", "logrotate")
 # On the first host of the application, where the inventory wants it.
 BACKUP = "backup"
+# On the hosts of PostgreSQL, where the application reaches it through a pooler.
+POOLER = "pgbouncer"
 
 
 def _load(path: str) -> dict[str, t.Any]:
@@ -56,7 +59,7 @@ class Inventory:
         self._hostvars = variables["hostvars"]
         self._templar = templar
         self.groups = {group: list(variables["groups"].get(group, [])) for group in GROUPS}
-        self.options = {role: _role_options(role) for role in (*GROUPS, *EVERYWHERE, BACKUP)}
+        self.options = {role: _role_options(role) for role in (*GROUPS, *EVERYWHERE, BACKUP, POOLER)}
         self.known = {name: option for options in self.options.values() for name, option in options.items()}
         self._owner = {name: role for role, options in self.options.items() for name in options}
         self._defaults = {role: _defaults(role, loader) for role in self.options}
@@ -70,7 +73,16 @@ class Inventory:
     def roles_of(self, host: str) -> list[str]:
         """The roles that a host gets."""
         roles = [role for role in GROUPS if host in self.groups[role]] + list(EVERYWHERE)
-        return [*roles, BACKUP] if host == self.backup_host else roles
+        pooler = [POOLER] if host in self.groups["postgres"] and self._is_pooled(host) else []
+        backup = [BACKUP] if host == self.backup_host else []
+        return [*roles, *pooler, *backup]
+
+    def _is_pooled(self, host: str) -> bool:
+        try:
+            return bool(self.value(host, "wired_is_pooled"))
+        except AnsibleError:
+            # What is wrong is said where the variables are judged that it follows from.
+            return False
 
     @property
     def backup_host(self) -> str:

@@ -35,6 +35,8 @@ class DatabaseUse:
     reserved: int
     others: int
     allowed: int
+    # Of the pooler before it; 0 where there is none.
+    clients: int = 0
 
     def sentence(self) -> str:
         """Say how the sum of the table and what the database allows fit together."""
@@ -45,9 +47,10 @@ class DatabaseUse:
         allowed = (
             str(self.allowed) if self.allowed else "an unknown number, since app_database_max_connections isn't set"
         )
+        pooler = f" The pooler before it takes {self.clients} clients." if self.clients else ""
         return (
             f"{self.where}: {self.steady} connections, {self.peak} while two slots run ({', '.join(parts)}); it is to allow "
-            f"{allowed}."
+            f"{allowed}.{pooler}"
         )
 
 

@@ -17,7 +17,11 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_backup im
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_certificate import certificate_problems
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_inventory import Inventory
-from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_load import pooler_problem
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_load import (
+    clients_problem,
+    missing_server_problem,
+    pooler_problem,
+)
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_recycling import recycling_note
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_report import Report, undefined_name
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets import (
@@ -112,12 +116,26 @@ def _judge_secrets(inventory: Inventory, report: Report, host: str) -> None:
 
 
 def demand_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]], hosts: int = 0) -> dict[str, t.Any]:
-    """Sum the database connections of the whole fleet, or of so many of its hosts."""
+    """Sum what the whole fleet, or so many of its hosts, opens to the database, or to the pooler before it."""
+    return _demand(inventory, host, processes, hosts, 0)
+
+
+def server_demand_of(inventory: Inventory, host: str, processes: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Sum what PostgreSQL is asked for: by the whole fleet, or by the pooler before it."""
+    return _demand(inventory, host, processes, 0, int(inventory.value(host, "wired_shared_connections") or 0))
+
+
+def _demand(
+    inventory: Inventory, host: str, processes: list[dict[str, t.Any]], hosts: int, shared: int
+) -> dict[str, t.Any]:
+    reads_elsewhere = "app_database_read_url" in inventory.defined(host)
     return connection_demand(
         processes,
         hosts or len(inventory.groups["app"]),
         int(inventory.value(host, "app_database_pool")),
         int(inventory.value(host, "app_database_overflow")),
+        shared,
+        0 if reads_elsewhere else int(inventory.value(host, "app_database_read_pool") or 0),
     )
 
 
@@ -169,12 +187,26 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
         if note := recycling_note(process, inventory.value(host, "app_environment") or {}):
             report.note(note)
     _judge_services(inventory, report, host, processes)
-    demand = demand_of(inventory, host, processes)
-    pooled = bool(inventory.value(host, "app_database_url")) and not inventory.groups["postgres"]
+    _judge_connections(inventory, report, host, processes)
+
+
+def _judge_connections(inventory: Inventory, report: Report, host: str, processes: list[dict[str, t.Any]]) -> None:
+    demand = server_demand_of(inventory, host, processes)
+    url = str(inventory.value(host, "app_database_url") or "")
+    servers = inventory.groups["postgres"]
+    pooler = str(inventory.value(host, "app_database_pooler") or "")
+    pooled = bool(demand.get("shared")) or (bool(url) and not servers)
     load = str(inventory.value(host, "app_load") or "")
-    if problem := pooler_problem(load, inventory.defined(host), demand["total"], pooled):
+    problem = missing_server_problem(pooler, servers, url) or pooler_problem(
+        load, inventory.defined(host), demand["total"], pooled
+    )
+    if problem:
         report.problem(problem)
         return
+    if demand.get("shared"):
+        limit = int(inventory.value(servers[0], "pgbouncer_max_client_conn") or 0)
+        if too_few := clients_problem(demand, limit):
+            report.problem(too_few)
     for name, limit in connection_limits(inventory, host).items():
         if too_many := connection_problem(demand, limit, name):
             report.problem(too_many)

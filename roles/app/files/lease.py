@@ -180,13 +180,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     set_wait_callback(wait)
     try:
-        parameters = libpq_parameters(os.environ.get("DATABASE_URL", ""))
+        parameters = libpq_parameters(os.environ.get("DATABASE_DIRECT_URL") or os.environ.get("DATABASE_URL", ""))
         session = acquire(name, lock_key(application, process), partial(connect, name, parameters))
     except ValueError as error:
         # <3> is the level that systemd reads: an error.
         sys.exit(
-            f"<3>{name} has no lease: {error}. Give its entry in app_processes a DATABASE_URL of its own (environment), or "
-            "set lease to false there to do without."
+            f"<3>{name} has no lease: {error}. Set app_database_direct_url to the URL past a pooler, give its entry in "
+            "app_processes a DATABASE_URL of its own (environment), or set lease to false there to do without."
         )
     child = start(command)
     try:

@@ -29,7 +29,7 @@ def environment(url: str) -> dict[str, str]:
 
 
 def run(sql: str) -> int:
-    url = os.environ.get("DATABASE_URL", "")
+    url = os.environ.get("DATABASE_DIRECT_URL") or os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         print("The live release has no PostgreSQL: DATABASE_URL names none.", file=sys.stderr)
         return 1

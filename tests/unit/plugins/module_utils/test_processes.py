@@ -143,6 +143,24 @@ def test_connections_are_summed_over_hosts_instances_workers_and_slots() -> None
     assert demand["steady"] == 2 * 4 * 15 + 2 * 3 * 15 + 2 * 2 * 5 + 4 + 10
 
 
+def test_a_pooler_opens_what_it_may_and_leases_go_past_it() -> None:
+    planned = plan(PROCESSES, "shop", 8000)
+    without = connection_demand(planned, hosts=2, pool=5, overflow=10)
+    demand = connection_demand(planned, hosts=2, pool=5, overflow=10, shared=90)
+    assert [(part["name"], part["connections"]) for part in demand["parts"]] == [("pooler", 90), ("leases", 1)]
+    assert demand["total"] == 90 + 1 + 10
+    assert demand["clients"] == without["total"] - 1
+    assert demand["clients"] == sum(part["connections"] for part in demand["opened"]) + 10
+    few = connection_demand(planned, hosts=2, pool=5, overflow=10, shared=5000)
+    assert few["total"] == without["total"]
+
+
+def test_a_pool_to_read_counts_for_each_worker() -> None:
+    (web,) = plan([{"name": "web", "module": "a:b", "workers": 4}], "shop", 8000)
+    (part,) = connection_demand([web], hosts=1, pool=5, overflow=10, read=5)["parts"]
+    assert (part["connections"], part["formula"].count("+ 5 read")) == (4 * 20 * 2, 1)
+
+
 @pytest.mark.parametrize(
     ("process", "cores", "expected"),
     [

@@ -45,6 +45,10 @@ def test_another_driver_keeps_everything_else() -> None:
     assert url == database_url(PARTS, "postgresql+psycopg")
 
 
+def test_another_port_keeps_everything_else() -> None:
+    assert database_url(database_url(PARTS | {"port": 6432}), port=5432) == database_url(PARTS)
+
+
 def test_parameters_of_a_managed_url_stay() -> None:
     url = database_url("postgres://u:p@db.example.com/x?sslmode=verify-full&application_name=a", "postgresql+asyncpg")
     assert url == "postgresql+asyncpg://u:p@db.example.com/x?application_name=a&ssl=verify-full"

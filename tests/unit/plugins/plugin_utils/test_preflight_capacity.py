@@ -37,6 +37,13 @@ def test_a_pool_that_memory_cannot_carry_names_the_most_it_can() -> None:
     assert "at most 102" in (capacity.pool_problem(DEMAND, 2048) or "")
 
 
+def test_behind_a_pooler_its_pool_is_what_to_lower() -> None:
+    demand = connection_demand(PLANNED, 2, 100, 200, 90)
+    problem = capacity.connection_problem(demand, 80, "postgres_max_connections") or ""
+    assert "at least 100, or lower pgbouncer_pool_size." in problem
+    assert (capacity.pool_problem(demand, 1024) or "").startswith("pgbouncer_pool_size asks for 100 connections")
+
+
 def test_a_table_holds_the_system_services_and_the_application() -> None:
     parts = [{"name": "web", "steady": 600.0, "peak": 1200.0}]
     rows = capacity.memory_table([("redis", 256.0, 256.0)], parts)

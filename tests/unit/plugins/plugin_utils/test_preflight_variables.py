@@ -136,6 +136,16 @@ def test_a_load_that_needs_a_pooler_is_told_so_and_not_that_the_server_is_too_sm
     assert "postgres_max_connections is 100" in problem
 
 
+def test_a_pooler_carries_what_the_server_would_not(inventory_of: InventoryOf) -> None:
+    given = {"app_load": "very_heavy", "app_database_pooler": "pgbouncer", "app_processes": [WEB]}
+    pooled = {"app_database_pool": 100, "app_database_overflow": 200, "wired_shared_connections": 90}
+    assert judged(inventory_of(given | pooled | {"postgres_max_connections": 100}, DATABASE)) == []
+    (problem,) = judged(inventory_of(given | pooled | {"postgres_max_connections": 80}, DATABASE))
+    assert "set postgres_max_connections to at least 100" in problem
+    (problem,) = judged(inventory_of(given | pooled | {"pgbouncer_max_client_conn": 50}, DATABASE))
+    assert "pgbouncer_max_client_conn is 50" in problem
+
+
 def test_a_load_that_nobody_knows_is_named_once(inventory_of: InventoryOf) -> None:
     cause = caused_by(ValueError("app_load is 'huge': set it to one of light"))
     inventory = inventory_of({"app_site": cause}, options={"app": {"app_site": {"type": "dict"}}})
