@@ -121,7 +121,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         {"PATH": ":".join([*parameters["path"], SYSTEM_PATH]), **parameters["environment"]},
     )
     begun = time.monotonic()
-    code, out, err = module.run_command(words)
+    # Else it would put Ansible's own HOME, USER and PATH into the command.
+    code, out, err = module.run_command(words, expand_user_and_vars=False)
     output = out + err
     if code != 0:
         raise failure(["/bin/sh", "-c", parameters["command"]], f"failed with exit status {code}", output)
