@@ -355,6 +355,11 @@ def hide_password(module: AnsibleModule, url: str) -> None:
             module.no_log_values.add(each)
 
 
+def show_what_is_short(module: AnsibleModule) -> None:
+    """All values of a hidden option are hidden wherever they occur, the 5 of 25 rows too, which then is no number."""
+    module.no_log_values = {value for value in module.no_log_values if len(str(value)) >= LEAST_SECRET}
+
+
 def as_text(value: Any) -> str:
     """As an environment file of the role has it."""
     if value is None or isinstance(value, str):
@@ -384,6 +389,7 @@ def observed(migration: Migration, session: Session, connect: Callable[[], Sessi
 def run(module: AnsibleModule) -> dict[str, Any]:
     parameters = module.params
     name, url = parameters["name"], parameters["database_url"]
+    show_what_is_short(module)
     hide_password(module, url)
     if parameters["tool"] == "command" and not parameters["command"] and parameters["state"] != "current":
         raise StackError("command is empty: set it to what migrates, or tool to something else.")

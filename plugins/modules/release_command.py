@@ -130,6 +130,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         {"PATH": ":".join([*parameters["path"], SYSTEM_PATH]), **parameters["environment"]},
     )
     begun = time.monotonic()
+    # Else it would put Ansible's own HOME, USER and PATH into the command.
     code, out, err = module.run_command(
         words, data=parameters["stdin"] or None, binary_data=True, expand_user_and_vars=False
     )
