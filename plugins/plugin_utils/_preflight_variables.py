@@ -138,6 +138,23 @@ def replacement_note(name: str, hosts: int) -> str:
     )
 
 
+def recycling_note(name: str) -> str:
+    """Say what visitors notice of workers that are replaced while they serve."""
+    return (
+        f"app_processes[{name}].max_requests replaces workers while they serve: one with an ASGI application closes its "
+        "WebSockets then, and may lose a request that is on its way. So leave it at 0 unless the process grows without end, "
+        "and set memory_max to bound it."
+    )
+
+
+def recycles_asgi(process: t.Mapping[str, t.Any]) -> bool:
+    """Whether workers are replaced that may hold connections of other requests: gunicorn's own finish theirs first."""
+    serves_asgi = (
+        process["server"] == "uvicorn" or "uvicorn" in process["worker_class"] or process["worker_class"] == "asgi"
+    )
+    return process["kind"] == "routed" and bool(process["module"]) and serves_asgi and int(process["max_requests"]) > 0
+
+
 def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     try:
         processes = planned(inventory, host)
@@ -153,6 +170,8 @@ def _judge_processes(inventory: Inventory, report: Report, host: str) -> None:
     for process in processes:
         if process["exclusive"] and process["kind"] == "routed":
             report.note(replacement_note(process["name"], len(inventory.groups["app"])))
+        if recycles_asgi(process):
+            report.note(recycling_note(process["name"]))
     for problem in service_problems(
         processes,
         {name: inventory.value(host, name) for name in NEEDS},
