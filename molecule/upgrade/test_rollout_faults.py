@@ -19,7 +19,7 @@ SWITCH = "Send new requests to the release"
 STEPS = (
     "Begin",
     "Take the lock of the application",
-    "Let each host know of this run",
+    "Let each host know of this run, and look at what it holds",
     "slipway.stack.app : Build the release",
     "slipway.stack.app : Migrate the database",
     "slipway.stack.app : Start the release in its slot",
@@ -160,7 +160,7 @@ if SOAK:
         seen.assert_nothing_failed()
         assert serving() == {version}
 
-    @pytest.mark.parametrize("task", ["Ask the proxies which slot is live", SWITCH])
+    @pytest.mark.parametrize("task", ["Let each host know of this run, and look at what it holds", SWITCH])
     def test_a_way_back_whose_controller_dies_is_gone_to_its_end(task, visitors, serving, run, begin):
         before = serving()
         version = "v1.1.0" if before != {"v1.1.0"} else "v1.2.0"

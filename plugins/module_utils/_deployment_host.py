@@ -77,13 +77,21 @@ class Executor:
         # Its units are shown by the stage that writes them; here they would be shown a second time, as JSON.
         return {**self._write([{"path": path, "content": content, "mode": "0600"}]), "diff": []}
 
-    def start(self, bundle: logic.Bundle, slot: str, *, anew: bool) -> dict[str, Any]:
-        return self._perform(
+    def start(self, bundle: logic.Bundle, slot: str, *, anew: bool, answers: bool) -> dict[str, Any]:
+        result = self._perform(
             logic.starting(self.host, bundle, slot, anew=anew),
             # A release that is kept to go back to has proven itself, and is wanted at once.
             weight=LOW_WEIGHT if anew and self.layout.live.exists() else (),
             weighed=bundle.units(slot, logic.ROUTED),
         )
+        if answers and not self.options.check_mode:
+            self._first_answers(bundle.targets(slot, exclusive=False))
+        return result
+
+    def _first_answers(self, targets: Iterable[Mapping[str, Any]]) -> list[tuple[str, float]]:
+        """When each process answered for the first time; all are asked at once."""
+        answers = [FirstAnswer(target, self.call) for target in targets]
+        return [(answer.unit, answer.wait()) for answer in answers]
 
     def work(self, bundle: logic.Bundle, slot: str, *, anew: bool) -> dict[str, Any]:
         return self._perform(
@@ -99,8 +107,7 @@ class Executor:
         result = self._perform(logic.replacing(self.host, bundle, slot, anew=anew))
         if self.options.check_mode:
             return {**result, "pauses": []}
-        answers = [FirstAnswer(target, self.call) for target in bundle.targets(slot, exclusive=True)]
-        came_at = [(answer.unit, answer.wait()) for answer in answers]
+        came_at = self._first_answers(bundle.targets(slot, exclusive=True))
         pauses = [
             {"name": name, "seconds": round(max(at for unit, at in came_at if unit == name) - began, 1)}
             for name, release in running.items()

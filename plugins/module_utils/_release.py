@@ -185,6 +185,11 @@ def gather(layout: Layout, user: str, uid: int) -> dict[str, Any]:
     }
 
 
+def look(layout: Layout, user: str, uid: int, entries: int) -> dict[str, Any]:
+    """Everything that the module release_facts tells, with so many of the ledger's last entries."""
+    return {**gather(layout, user, uid), "ledger": read_ledger(layout)[-entries:] if entries else []}
+
+
 def draining(layout: Layout, live: Mapping[str, Any]) -> dict[str, Any]:
     """Who still keeps the slot that isn't live, for longer than a rollout waits."""
     left = next((read_json(layout.slot(slot)) for slot in SLOTS if live and slot != live.get("slot")), {})
@@ -265,7 +270,8 @@ def read_ledger(layout: Layout) -> list[dict[str, Any]]:
 def previous_good(ledger: Iterable[Mapping[str, Any]], live: str, complete: Iterable[str]) -> str:
     """The release that was live before this one was deployed, and is still there; empty where there's none.
 
-    A rollback deploys nothing: what it left isn't good, and what was before it is found before its release's own entry.
+    A rollback deploys nothing: what it left isn't good, and what was before it is found before its release's own entry. Who
+    goes back to a release that was left deploys it again.
     """
     on_disk = set(complete)
     deployed: list[str] = []
@@ -277,9 +283,10 @@ def previous_good(ledger: Iterable[Mapping[str, Any]], live: str, complete: Iter
             deployed = [each for each in deployed if each != release] + [release]
         elif outcome == "restarted":
             undone.append(deployed)
-        elif outcome == "rolled back" and release in deployed:
+        elif outcome == "rolled back" and release:
             undone.append(deployed)
-            deployed = deployed[: deployed.index(release) + 1]
+            known = deployed.index(release) if release in deployed else len(deployed)
+            deployed = [*deployed[:known], release]
         elif outcome == "failed" and undone and _was_live(entry):
             # It was live on this host already when another host failed.
             deployed = undone.pop()

@@ -18,7 +18,8 @@ from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._index_program import install_program
-from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, now, write_json
+from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, now, read_json, write_json
+from ansible_collections.slipway.stack.plugins.module_utils._release_bytecode import PROGRAM
 from ansible_collections.slipway.stack.plugins.module_utils._release_index import index_environment
 from ansible_collections.slipway.stack.plugins.module_utils._release_run import Worker
 
@@ -230,12 +231,10 @@ class Build:
             self._as_user(["find", *map(str, folders), *timeless], self._source)
 
     def _compile(self) -> None:
-        """A service can't write to its release, so each start would compile again."""
         python = str(self._venv / "bin" / "python")
-        skipped = r"/(node_modules|\.git)/"
-        compile_all = [python, "-m", "compileall", "-q", "-q", "-x", skipped, str(self._tree)]
-        # A file that doesn't compile may be a template or a test fixture: importing it is what would fail.
-        self._as_user(["/bin/sh", "-c", '"$@" || true', "compile", *compile_all], self._path)
+        live = read_json(self._layout.live).get("release", "none")
+        folders = [self._venv, self._tree, self._layout.release(live) / "venv"]
+        self._as_user([python, "-c", PROGRAM, *map(str, folders)], self._path)
 
     def _finish(self) -> dict[str, Any]:
         frozen = self._run_uv(["pip", "freeze", "--quiet", "--python", str(self._venv)])
@@ -262,7 +261,6 @@ class Build:
             "PATH": paths,
             "VIRTUAL_ENV": str(self._venv),
             "UV_CACHE_DIR": str(self._cache / "uv"),
-            "UV_COMPILE_BYTECODE": "1",
             "UV_NO_PROGRESS": "1",
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_PYTHON_INSTALL_DIR": str(self._layout.root / "cache" / ".python"),

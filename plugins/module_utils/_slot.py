@@ -18,6 +18,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.slipway.stack.plugins.module_utils._atomic import sync_directory, write_atomically
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
@@ -25,6 +26,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._processes import SL
 
 # nginx can't split by a variable percentage, so the role nginx has a flag for each of these.
 CANARY_PERCENTS = (1, 5, 10, 25, 50)
+DIRECTORY, CANARY_DIRECTORY, SITES = "/var/lib/slipway/slots", "/run/slipway/slots", "/etc/nginx/sites-available"
 FLAG_MODE = 0o644
 DIRECTORY_MODE = 0o755
 _NOTED = re.compile(r"^# nginx_slots: (\w+)$", re.MULTILINE)
@@ -128,6 +130,21 @@ def noted_slots(configuration: Path) -> str:
     except FileNotFoundError:
         return ""
     return found[1] if found else ""
+
+
+def describe(flags: Flags, before: State, after: State, sites: Path) -> dict[str, Any]:
+    """What the module slot returns of a site."""
+    configuration = sites / f"{flags.site}.conf"
+    return {
+        "before": before.live,
+        "after": after.live,
+        "canary": after.canary.percent if after.canary else 0,
+        "maintenance": after.maintenance,
+        "path": flags.live,
+        "configured": configuration.exists(),
+        "slots": noted_slots(configuration),
+        "readable": hidden_by(flags.live) is None,
+    }
 
 
 def hidden_by(path: str) -> str | None:

@@ -70,6 +70,12 @@ options:
       O(state=working) and O(state=replaced).
     type: bool
     default: false
+  answers:
+    description:
+      - Whether O(state=started) waits until each process has answered once as it should, and fails where one doesn't. For what
+        is gone back to, which was live before and is wanted at once.
+    type: bool
+    default: false
   singletons:
     description: Whether this is the host that runs singletons and timers.
     type: bool
@@ -242,7 +248,7 @@ def perform(host: actions.Executor, layout: Layout, parameters: Mapping[str, Any
     elif parameters["state"] == "working":
         stage = host.work(bundle, parameters["slot"], anew=parameters["anew"])
     else:
-        stage = host.start(bundle, parameters["slot"], anew=parameters["anew"])
+        stage = host.start(bundle, parameters["slot"], anew=parameters["anew"], answers=parameters["answers"])
     return {
         **stage,
         "changed": result["changed"] or stage["changed"],
@@ -267,6 +273,7 @@ def main() -> None:
             "bundle": {"type": "dict"},
             "site": {"type": "dict", "default": {}},
             "anew": {"type": "bool", "default": False},
+            "answers": {"type": "bool", "default": False},
             "singletons": {"type": "bool", "default": True},
             "wanted": {"type": "dict"},
             "warm": {"type": "int"},

@@ -153,18 +153,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import conclude
-from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, gather, read_ledger
+from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, look
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    name, entries = module.params["name"], module.params["ledger"]
-    layout = Layout(name, Path(module.params["root"]))
-    return {
-        "changed": False,
-        "settings": module.params["settings"],
-        **gather(layout, module.params["user"] or name, module.params["uid"]),
-        "ledger": read_ledger(layout)[-entries:] if entries else [],
-    }
+    name, layout = module.params["name"], Layout(module.params["name"], Path(module.params["root"]))
+    seen = look(layout, module.params["user"] or name, module.params["uid"], module.params["ledger"])
+    return {"changed": False, "settings": module.params["settings"], **seen}
 
 
 def main() -> None:

@@ -39,7 +39,8 @@ options:
       - V(held) takes the lock. Where O(run) has it already, its lease is renewed.
       - V(entered) lets this host know that O(run) has the lock, which lies on another host maybe. It waits until a step of
         an earlier run has ended that is still under way here. From then on M(slipway.stack.deployment) and
-        M(slipway.stack.slot) refuse steps of earlier runs on this host, such as those that outlive their controller.
+        M(slipway.stack.slot) refuse steps of earlier runs on this host, such as those that outlive their controller. With
+        O(proxy) and O(application) it then tells what the host holds, which a run wants to know next.
       - V(released) gives it back. Where another run has it, or nobody, nothing is done.
       - V(query) only tells who has it.
     type: str
@@ -49,6 +50,29 @@ options:
     description:
       - A text that no other run of a playbook has. Required with each O(state) but V(query).
     type: str
+  proxy:
+    description: Whether this host is a proxy, so that O(state=entered) tells which slot it sends requests of O(name) to.
+    type: bool
+    default: false
+  application:
+    description: Where this host runs the application, so that O(state=entered) tells which releases it holds.
+    type: dict
+    suboptions:
+      root:
+        description: Where the application is.
+        type: path
+        required: true
+      user:
+        description: The application's user, O(name) where it is left out.
+        type: str
+      uid:
+        description: The number that the user shall get.
+        type: int
+        default: 0
+      ledger:
+        description: How many of the ledger's last entries to return.
+        type: int
+        default: 0
   purpose:
     description: What the lock is held for, for those who find it taken.
     type: str
@@ -93,6 +117,10 @@ EXAMPLES = r"""
         name: shop
         state: entered
         run: "{{ rollout_run }}"
+        proxy: true
+        application:
+          root: /srv/shop
+      register: shop_entered
 
     - name: Roll out
       ansible.builtin.include_tasks: rollout.yml
@@ -117,6 +145,16 @@ file:
   returned: success
   type: str
   sample: /var/lib/slipway/shop/rollout.lock
+slot:
+  description: What M(slipway.stack.slot) returns. Empty where O(proxy) is V(false).
+  returned: when O(state=entered)
+  type: dict
+  sample: {before: blue, after: blue, canary: 0, configured: true, readable: true, slots: "", at: 1795420800.25}
+facts:
+  description: What M(slipway.stack.release_facts) returns. Empty without O(application).
+  returned: when O(state=entered)
+  type: dict
+  sample: {release_ids: [3f2a9c51d07e], live: {slot: blue, release: 3f2a9c51d07e}, ledger: []}
 holder:
   description:
     - Who has the lock after this task, or in check mode now. Empty when nobody has it.
@@ -166,6 +204,8 @@ msg:
     2026-11-23 13:00:07 UTC for rollback.
 """
 
+import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -173,8 +213,16 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.slipway.stack.plugins.module_utils import _rollout_lock as logic
-from ansible_collections.slipway.stack.plugins.module_utils import _turn
+from ansible_collections.slipway.stack.plugins.module_utils import _slot, _turn
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError, conclude
+from ansible_collections.slipway.stack.plugins.module_utils._release import Layout, look
+
+APPLICATION_SPEC: dict[str, dict[str, Any]] = {
+    "root": {"type": "path", "required": True},
+    "user": {"type": "str"},
+    "uid": {"type": "int", "default": 0},
+    "ledger": {"type": "int", "default": 0},
+}
 
 
 def hold(module: AnsibleModule, path: Path) -> dict[str, Any]:
@@ -220,7 +268,22 @@ def release(module: AnsibleModule, path: Path) -> dict[str, Any]:
 def enter(module: AnsibleModule, path: Path) -> dict[str, Any]:
     if not module.check_mode:
         _turn.enter(path.parent, module.params["run"])
-    return {}
+    name, application = module.params["name"], module.params["application"]
+    return {
+        "slot": look_at_slot(name) if module.params["proxy"] else {},
+        "facts": look_at_releases(name, application) if application else {},
+    }
+
+
+def look_at_slot(site: str) -> dict[str, Any]:
+    flags = _slot.Flags(site, _slot.DIRECTORY, _slot.CANARY_DIRECTORY)
+    state = flags.read()
+    return {**_slot.describe(flags, state, state, Path(_slot.SITES)), "at": time.time()}
+
+
+def look_at_releases(name: str, application: Mapping[str, Any]) -> dict[str, Any]:
+    layout = Layout(name, Path(application["root"]))
+    return look(layout, application["user"] or name, application["uid"], application["ledger"])
 
 
 def query(module: AnsibleModule, path: Path) -> dict[str, Any]:
@@ -245,6 +308,8 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["held", "entered", "released", "query"], "default": "held"},
             "run": {"type": "str"},
+            "proxy": {"type": "bool", "default": False},
+            "application": {"type": "dict", "options": APPLICATION_SPEC},
             "purpose": {"type": "str", "default": ""},
             "minutes": {"type": "int", "default": 60},
             "owner": {"type": "str"},

@@ -167,7 +167,6 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     before = flags.read()
     after = wanted(before, state, module.params["canary"], module.params["maintenance"])
     hidden_by = logic.hidden_by(flags.live)
-    configuration = Path(module.params["sites"], f"{site}.conf")
     if hidden_by and state != "query":
         raise StackError(
             f"nginx's workers can't look into {hidden_by}, so they would take every slot for blue: chmod o+x {hidden_by}."
@@ -181,17 +180,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             raise StackError(
                 f"nginx's workers can't look into {hidden}, so nobody would get a canary: chmod o+x {hidden}."
             )
-    result: dict[str, Any] = {
-        "changed": before != after,
-        "before": before.live,
-        "after": after.live,
-        "canary": after.canary.percent if after.canary else 0,
-        "maintenance": after.maintenance,
-        "path": flags.live,
-        "configured": configuration.exists(),
-        "slots": logic.noted_slots(configuration),
-        "readable": hidden_by is None,
-    }
+    described = logic.describe(flags, before, after, Path(module.params["sites"]))
+    result: dict[str, Any] = {"changed": before != after, **described}
     if module._diff and result["changed"]:
         result["diff"] = {
             "before": text(before),
@@ -227,11 +217,11 @@ def main() -> None:
             "state": {"type": "str", "choices": ["query", "blue", "green"], "default": "query"},
             "canary": {"type": "int", "choices": [0, 1, 5, 10, 25, 50]},
             "maintenance": {"type": "bool"},
-            "directory": {"type": "path", "default": "/var/lib/slipway/slots"},
-            "canary_directory": {"type": "path", "default": "/run/slipway/slots"},
+            "directory": {"type": "path", "default": logic.DIRECTORY},
+            "canary_directory": {"type": "path", "default": logic.CANARY_DIRECTORY},
             "run": {"type": "str", "default": ""},
             "run_directory": {"type": "path", "default": "/var/lib/slipway"},
-            "sites": {"type": "path", "default": "/etc/nginx/sites-available"},
+            "sites": {"type": "path", "default": logic.SITES},
         },
         supports_check_mode=True,
     )

@@ -18,6 +18,8 @@ from converge import IMAGE, ROOT, Host, inventory, run
 RATE = int(os.environ.get("BENCH_RATE", "100"))
 QUIET_S = 15
 AFTER_S = 5
+# An upload takes 11 s, and one that began before the switch reaches the old slot as late as that.
+LATE_UPLOAD_S = 12
 # As when the warm time of the rollout before is over.
 COLD = ("rollback_cold", "broken_release")
 CLIENT = "slipway-bench-client"
@@ -85,7 +87,8 @@ def live_slot(host: Host) -> str:
 
 
 def cool_down(host: Host) -> None:
-    """Stop the old slot."""
+    """Stop the old slot, once no request is on its way to it."""
+    time.sleep(LATE_UPLOAD_S)
     old = "green" if live_slot(host) == "blue" else "blue"
     host.sh(f"systemctl stop demo-retire-{old}.timer demo-web@{old}.service")
 

@@ -53,6 +53,26 @@ def serving(ask, group):
     return lambda: {ask("/version", at=proxy).json()["version"] for proxy in group("nginx") for _ in range(4)}
 
 
+@pytest.fixture
+def another(serving):
+    """A version that isn't live."""
+    return "v1.3.0" if serving() != {"v1.3.0"} else "v1.2.0"
+
+
+@pytest.fixture
+def lose(machine):
+    """lose(NAME): nobody reaches the host by ssh any more, the connections that the controller keeps open included."""
+    lost = []
+
+    def shut(host):
+        lost.append(host)
+        machine(host).run("systemctl stop ssh.socket; systemctl stop ssh; pkill -KILL sshd")
+
+    yield shut
+    for host in lost:
+        machine(host).check_output("systemctl start ssh")
+
+
 @pytest.fixture(scope="session")
 def visitors(load, group):
     """Load through all proxies while its block runs."""

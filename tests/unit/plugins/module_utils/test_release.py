@@ -143,6 +143,7 @@ BACK_AT_B = [*DEPLOYED, ("rolled back", "B")]
         ([*BACK_AT_B, ("rolled back", "A")], "A", ""),
         ([*BACK_AT_B, ("live", "D")], "D", "B"),
         ([*BACK_AT_B, ("live", "C")], "C", "B"),
+        ([*BACK_AT_B, ("rolled back", "C")], "C", "B"),
         ([*DEPLOYED, ("failed", "D")], "C", "B"),
         ([*DEPLOYED, ("live", "A")], "A", "C"),
         ([*DEPLOYED, ("live", "gone"), ("live", "D")], "D", "C"),

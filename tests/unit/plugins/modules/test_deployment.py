@@ -495,10 +495,10 @@ QUEUE, SOCKET = "shop-queue.service", "shop-queue.socket"
 
 
 class Answers:
-    """Stands for the first answer of each process that was replaced."""
+    """Stands for the first answer of each process that is waited for."""
 
     def __init__(self, target: dict[str, Any], _call: object) -> None:
-        self.unit = target["unit"]
+        self.unit = target["name"]
 
     def wait(self) -> float:
         return time.monotonic() + 1.5
@@ -524,6 +524,22 @@ def test_it_is_asked_for_when_it_was_replaced(queued: Host) -> None:
     result = queued.run("started", "2", "green")
     assert [target["name"] for target in result["targets"]] == ["shop-web@green.service"]
     assert [target["name"] for target in result["replaced_targets"]] == [QUEUE]
+
+
+def test_what_is_gone_back_to_has_answered_once(upgraded: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Noted(Answers):
+        def wait(self) -> float:
+            asked.append(self.unit)
+            return super().wait()
+
+    monkeypatch.setattr(_deployment_host, "FirstAnswer", Noted)
+    upgraded.run("started", "1", "blue", answers=True, check_mode=True)
+    upgraded.run("started", "1", "blue")
+    assert asked == []
+    upgraded.run("started", "1", "blue", answers=True)
+    assert asked == ["shop-web@blue.service"]
 
 
 def test_it_is_told_for_how_long_nobody_answered(queued: Host) -> None:

@@ -326,3 +326,14 @@ def test_a_process_killed_while_it_writes_leaves_no_lock_behind(tmp_path: Path) 
     hanging.join()
     assert holder
     assert (waiting.exitcode, holder.run) == (0, "next")
+
+
+def test_who_enters_a_host_is_told_what_it_holds(run_lock: RunLock, tmp_path: Path) -> None:
+    entered = run_lock("entered", proxy=True, application={"root": str(tmp_path / "srv")})
+    assert (entered["slot"]["before"], entered["slot"]["configured"], entered["slot"]["at"] > 0) == (
+        "blue",
+        False,
+        True,
+    )
+    assert (entered["facts"]["live"]["slot"], entered["facts"]["ledger"]) == ("", [])
+    assert (run_lock("entered")["slot"], run_lock("entered")["facts"]) == ({}, {})
