@@ -11,8 +11,8 @@ import pytest
 
 SETTINGS = "/etc/slipway/shop/backup/backup.json"
 SOAK = bool(os.environ.get("SOAK"))
-ROWS = int(os.environ.get("ROWS", "1000000" if SOAK else "60000"))
-DAYS = int(os.environ.get("DAYS", "30"))
+ROWS = 1_000_000 if SOAK else 60_000
+DAYS = 30
 PASSPHRASE = "7c1e5f0a9b3d4826e1f7a0c4d9b85263"
 ALARMS = "/var/lib/slipway/shop/backup/alarms"
 UNIT = "slipway-backup@shop.service"
@@ -225,7 +225,7 @@ def test_the_policy_keeps_days_and_the_repository_stays_small(host, sql, other):
     print(f"{DAYS} days: {size >> 10} KB in the repository, {gzipped >> 10} KB as gzipped dumps")
     assert size < gzipped / 3
     added = []
-    for day, changed in enumerate((f"quantity <= {ROWS // 1000}", "quantity % 1000 = 7"), start=DAYS + 1):
+    for day, changed in enumerate((f"quantity <= {ROWS // 1000}", "quantity % 1000 = 7"), start=1):
         sql(f"UPDATE items SET name = name || '.' WHERE {changed}")
         added.append(
             json.loads(host.check_output(program + " backup --once", f"2026-11-{day:02} 03:00:00"))["added_bytes"]
@@ -280,7 +280,9 @@ def test_a_restore_test_leaves_nothing_behind(host):
     [
         ("", "is empty"),
         pytest.param("changeme", "is a placeholder", marks=pytest.mark.for_long),
-        pytest.param("{{ lookup('ansible.builtin.file', '/nowhere') }}", "can't be worked out", marks=pytest.mark.for_long),
+        pytest.param(
+            "{{ lookup('ansible.builtin.file', '/nowhere') }}", "can't be worked out", marks=pytest.mark.for_long
+        ),
     ],
 )
 def test_a_passphrase_that_is_missing_or_unreadable_is_refused_before_anything_is_changed(play, said, value, problem):
