@@ -14,14 +14,13 @@ UPLOADS = "/srv/shop/shared/uploads"
 
 
 @pytest.fixture(scope="module")
-def saved(play, runs, contents, sql, host):
+def saved(backup, contents, sql, host):
     """A backup, and what was in it."""
     sql(
         "INSERT INTO items (id, name, quantity) SELECT gen_random_uuid(), md5(g::text), g FROM generate_series(1, 5000) g"
     )
     host.check_output(f"echo hello >{UPLOADS}/letter; chown shop: {UPLOADS}/letter")
-    play("slipway.stack.backup")
-    return runs()[-1], contents()
+    return backup("backup")["run"], contents()
 
 
 @pytest.fixture
@@ -31,38 +30,51 @@ def lost(saved, sql, host):
     host.check_output(f"rm -f {UPLOADS}/letter; echo new >{UPLOADS}/later; chown shop: {UPLOADS}/later")
 
 
-def test_it_is_not_done_without_the_name(play, lost, contents):
+@pytest.mark.for_long
+def test_it_is_not_done_without_the_name(play, said, lost, contents):
     before = contents()
     done = play("slipway.stack.restore", check=False)
     assert done.returncode != 0
-    assert "say so by -e restore_confirm=shop" in " ".join((done.stdout + done.stderr).split())
+    assert "say so by -e restore_confirm=shop" in said(done)
     assert contents() == before
 
 
-def test_it_goes_into_a_database_beside(play, saved, sql):
+def test_a_check_says_what_would_come_back_and_changes_nothing(play, said, saved, lost, contents, sql):
+    before = contents()
+    done = said(play("slipway.stack.restore", "--check", "-e", "restore_confirm=shop"))
+    assert f"{saved[0]} would go into the database shop" in done
+    assert UPLOADS in done
+    assert contents() == before
+    assert "shop_restore" not in sql("SELECT datname FROM pg_database", "postgres")
+
+
+@pytest.mark.for_long
+def test_it_goes_into_a_database_beside(play, said, saved, sql):
     play("slipway.stack.restore", "-e", "restore_database=shop_copy")
     query = "SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i"
     assert sql(query, "shop_copy") == saved[1][0]
     again = play("slipway.stack.restore", "-e", "restore_database=shop_copy", check=False)
-    assert "is there already" in again.stdout
+    assert "is there already" in said(again)
     assert sql(query, "shop_copy") == saved[1][0]
     sql("DROP DATABASE shop_copy", "postgres")
 
 
-def test_a_moment_names_the_backup_from_before_it(play, saved, backup, sql):
+@pytest.mark.for_long
+def test_a_moment_names_the_backup_from_before_it(play, said, saved, backup, sql):
     made = next(run["time"] for run in backup("list")["runs"] if run["run"] == saved[0])
     moment = datetime.fromtimestamp(made + 1, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     play("slipway.stack.backup")
-    done = play("slipway.stack.restore", "-e", "restore_database=shop_then", "-e", f"restore_run={moment}").stdout
-    assert f"The database shop_then holds {saved[0]}." in " ".join(done.split())
+    done = play("slipway.stack.restore", "-e", "restore_database=shop_then", "-e", f"restore_run={moment}")
+    assert f"The database shop_then holds {saved[0]}." in said(done)
     sql("DROP DATABASE shop_then", "postgres")
     # Ansible cuts it at the space.
     cut = play(
         "slipway.stack.restore", "-e", "restore_database=shop_then", "-e", "restore_run=2026-11-20 03:00", check=False
     )
-    assert "give the time too" in " ".join(cut.stdout.split())
+    assert "give the time too" in said(cut)
 
 
+@pytest.mark.for_long
 @pytest.mark.parametrize("dump", ["pg_dump shop | gzip", "pg_dump -Fc shop"])
 def test_somebodys_own_dump_is_imported(play, host, sql, tmp_path, dump):
     host.check_output("cd / && runuser -u postgres -- sh -c %s", f"{dump} >/tmp/own.dump")
@@ -77,19 +89,20 @@ def test_somebodys_own_dump_is_imported(play, host, sql, tmp_path, dump):
     sql("DROP DATABASE shop_own", "postgres")
 
 
-def test_a_restore_that_fails_half_way_leaves_what_was_there(play, lost, contents, curl, sql, tmp_path):
+@pytest.mark.for_long
+def test_a_restore_that_fails_half_way_leaves_what_was_there(play, said, lost, contents, curl, sql, tmp_path):
     before = contents()
     dump = tmp_path / "broken.sql"
     dump.write_text("CREATE TABLE items (id int);\nINSERT INTO items VALUES (1);\nINSERT INTO nowhere VALUES (1);\n")
     done = play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"file={dump}", check=False)
     assert done.returncode != 0
-    assert "shop has the data that it had before" in " ".join((done.stdout + done.stderr).split())
+    assert "shop has the data that it had before" in said(done)
     assert contents() == before
     assert "shop_restore" not in sql("SELECT datname FROM pg_database", "postgres")
     assert curl("https://shop.example/health", at="one").status == 200
 
 
-def test_a_restore_that_fails_after_the_swap_leaves_what_was_there(play, lost, contents, curl, sql, tmp_path):
+def test_a_restore_that_fails_after_the_swap_leaves_what_was_there(play, said, lost, contents, curl, sql, tmp_path):
     """The live release's migrations find a table where they want to create it."""
     before = contents()
     dump = tmp_path / "odd.sql"
@@ -97,17 +110,16 @@ def test_a_restore_that_fails_after_the_swap_leaves_what_was_there(play, lost, c
     done = play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"file={dump}", check=False)
     assert done.returncode != 0
     assert "Swap the databases back" in done.stdout
-    assert "shop has the data that it had before" in " ".join((done.stdout + done.stderr).split())
+    assert "shop has the data that it had before" in said(done)
     assert contents() == before
     assert "shop_restore" not in sql("SELECT datname FROM pg_database", "postgres")
     assert curl("https://shop.example/health", at="one").json()["status"] == "healthy"
 
 
-def test_it_comes_back_in_place_and_can_be_undone(play, saved, lost, contents, curl, host):
+@pytest.mark.for_long
+def test_it_comes_back_in_place_and_can_be_undone(play, said, saved, lost, contents, curl, host):
     before = contents()
-    done = " ".join(
-        play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"restore_run={saved[0]}").stdout.split()
-    )
+    done = said(play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"restore_run={saved[0]}"))
     assert contents() == saved[1]
     assert curl("https://shop.example/health", at="one").json()["status"] == "healthy"
     undo = re.search(r"restore_run=(\S+?),", done)
@@ -117,7 +129,7 @@ def test_it_comes_back_in_place_and_can_be_undone(play, saved, lost, contents, c
     assert host.check_output(f"{PROGRAM} list").count('"safety"') >= 2
 
 
-def test_a_host_that_is_gone_is_made_anew_from_elsewhere(play, saved, machine, contents, curl):
+def test_a_host_that_is_gone_is_made_anew_from_elsewhere(play, said, saved, machine, contents, curl):
     """On a newer distribution, whose PostgreSQL is newer too."""
     spare = "ansible_host=slipway-backup-spare"
     began = time.monotonic()
@@ -133,7 +145,7 @@ def test_a_host_that_is_gone_is_made_anew_from_elsewhere(play, saved, machine, c
         "-e",
         f"restore_run={saved[0]}",
     )
-    assert re.search(r"has the data of \S+ again, after \d+ s", " ".join((done.stdout + done.stderr).split()))
+    assert re.search(r"has the data of \S+ again, after \d+ s", said(done))
     print(f"RTO of a host that is gone: {time.monotonic() - began:.0f} s")
     assert contents(machine("spare")) == saved[1]
     assert curl("https://shop.example/health", at="spare").json()["status"] == "healthy"
