@@ -219,6 +219,20 @@ def test_what_contracts_by_itself_waits_for_the_release_before_and_the_way_back_
 
 
 @pytest.mark.for_long
+def test_a_rehearsal_can_be_made_on_a_backup(run, serving, revision, sql):
+    backed_up = ("-e", "backup_passphrase=a-passphrase-of-some-length")
+    run("site", *backed_up)
+    run("backup", *backed_up)
+    told = run("rehearse", *backed_up, "-e", "rehearse_from=backup", "-e", "app_version=v2.0.0-indexes")
+    assert re.search(r"add_note -> index_created_at \(expand\) took [\d.]+ s on backup \w+-\w+\.", told.text), (
+        told.text[-2000:]
+    )
+    assert "v1.0.0 is healthy on the migrated copy" in told.text
+    assert (serving(), revision()) == ({"v1.0.0"}, "add_note")
+    assert sql("SELECT count(*) FROM pg_database WHERE datname LIKE '%rehearsal'") == "0"
+
+
+@pytest.mark.for_long
 def test_the_application_can_be_kept_from_its_schema(run, visitors, serving, sql):
     least = ("-e", "app_database_least_privilege=true", "-e", "app_migrate_password=0f4c2d1b9a8e7f6a5b4c3d2e")
     with visitors() as seen:
