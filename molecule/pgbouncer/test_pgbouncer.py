@@ -48,7 +48,7 @@ def console(host, command):
 def connect(observer, server, account, query="SELECT 1", port=6432, sslmode="require", **changes):
     account = {**account, **changes}
     return observer.run(
-        "PGPASSWORD=%s psql -XAt -d %s -c %s",
+        "PGPASSWORD=%s psql -XAtw -d %s -c %s",
         account["password"],
         f"host={server} port={port} user={account['user']} dbname={account['dbname']} sslmode={sslmode} connect_timeout=5",
         query,
@@ -194,16 +194,17 @@ def test_a_change_disconnects_nobody(alone, client, play):
 
 def test_it_is_restarted_only_when_asked(alone, play):
     before = main_process(alone)
+    longer = {"listen_backlog": 256}
     for _attempt in range(2):
-        output = play_alone(play, pgbouncer_port=6433)
-        assert "needs a restart for listen_port (6432 -> 6433)" in output
-    assert "changed=0" in output
+        output = play_alone(play, pgbouncer_settings=longer)
+        assert "needs a restart for listen_backlog (128 -> 256)" in output
+    assert " changed=0 " in output
     assert main_process(alone) == before
-    play_alone(play, pgbouncer_port=6433, pgbouncer_restart=True)
+    play_alone(play, pgbouncer_settings=longer, pgbouncer_restart=True)
     assert main_process(alone) != before
-    assert connect(alone, "127.0.0.1", WHARF, port=6433).rc == 0
-    play_alone(play, pgbouncer_restart=True)
+    assert {row["key"]: row["value"] for row in console(alone, "SHOW CONFIG")}["listen_backlog"] == "256"
     assert connect(alone, "127.0.0.1", WHARF).rc == 0
+    play_alone(play)
 
 
 def test_what_it_would_not_take_is_refused(alone, play):
