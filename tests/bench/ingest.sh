@@ -16,4 +16,5 @@ docker exec --workdir /opt "$client" python3 -m load --url https://files.example
     --rate "${BENCH_RATE:-100}" --seconds "${BENCH_SECONDS:-60}" --websockets 0 --streams 0 --uploads-every 0 --slow-every 0 \
     --out /tmp/ingest.json
 docker exec "$client" cat /tmp/ingest.json >build/bench/ingest.json
-docker exec "$client" jq -r '.by_kind.post | "ingest: p50 \(.p50) ms, p95 \(.p95) ms, p99 \(.p99) ms"' /tmp/ingest.json
+docker exec "$client" jq -r '.by_kind.post | "ingest: \(.requests) POSTs, \(.failed) failed, " +
+    "p50 \(.latency_ms.p50) ms, p95 \(.latency_ms.p95) ms, p99 \(.latency_ms.p99) ms"' /tmp/ingest.json
