@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all soak bench bench-rollout bench-backup clean
+.PHONY: help setup engine images demo demo-stop test test-unit lint quality molecule molecule-all soak bench bench-rollout bench-backup bench-ingest clean
 SHELL := /bin/bash
 bed := tests/testbed
 
@@ -41,7 +41,8 @@ molecule-all: setup images ## All scenarios, two at a time
 	@$(bed)/scenarios.sh
 
 soak: setup images ## What takes hours: five upgrades in a row, a kill at each step, ten quiet minutes, 30 days of backups
-	@SOAK=1 JOBS=1 $(bed)/scenarios.sh upgrade overlap fleet migrations backup stack_debian12 split_debian13
+	@SOAK=1 JOBS=1 $(bed)/scenarios.sh upgrade overlap fleet migrations backup stack_debian12 split_debian13 \
+		konvertit dealscout knitter fastvue fileallocator
 
 bench: setup images ## Seconds from bare to serving, beside a plain shell script
 	@tests/bench/converge.sh
@@ -51,6 +52,9 @@ bench-rollout: setup images ## Failed requests of a rollout, beside a plain rest
 
 bench-backup: setup images ## Seconds and bytes of a backup and a restore, beside pg_dump with gzip
 	@tests/bench/backup.sh
+
+bench-ingest: setup images ## Latency of 100 POSTs a second to three instances of File Allocator on one host
+	@tests/bench/ingest.sh
 
 clean: ## Remove hosts, images' cache, environments and build results
 	@$(bed)/clean.sh

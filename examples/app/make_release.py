@@ -15,7 +15,7 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parent
 MIGRATIONS = SOURCE / "misbehave" / "migrations"
 VERSIONS = Path("migrations") / "versions"
-LEFT_OUT = (".git", ".venv", ".*_cache", "__pycache__", "node_modules", "dist", "misbehave", "make_release.py")
+LEFT_OUT = (".git", ".venv", ".*_cache", "__pycache__", "node_modules", ".next", "dist", "misbehave", "make_release.py")
 NOT_SOURCE = shutil.ignore_patterns(*LEFT_OUT)
 
 

@@ -56,6 +56,7 @@ DEFAULTS: dict[str, t.Any] = {
     "environment": {},
     "directory": "",
     "memory_max": "",
+    "memory_low": "",
     "cpu_quota": "",
     "open_files": 16384,
     "kill_mode": "",

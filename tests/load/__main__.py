@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         help="seconds; each takes 11 s; 0: none (default: %(default)s)",
     )
     add("--slow-every", type=not_negative, default=1, help="seconds; each takes 2 s; 0: none (default: %(default)s)")
+    add("--ingest", action="store_true", help="let each quick request be a POST")
     return options
 
 
@@ -83,6 +84,7 @@ async def measure(options: argparse.Namespace, target: Target) -> dict[str, Any]
             streams=options.streams,
             uploads_every=options.uploads_every,
             slow_every=options.slow_every,
+            ingest=options.ingest,
         )
         return await Run(plan).measure()
 

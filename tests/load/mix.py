@@ -21,9 +21,10 @@ LONG_WAYS = (Way.NEW, Way.MULTIPLEXED)
 
 
 class Mix:
-    def __init__(self, record: Record, posts: Posts) -> None:
+    def __init__(self, record: Record, posts: Posts, *, ingest: bool = False) -> None:
         self._record = record
         self._posts = posts
+        self._kinds = (Post,) if ingest else KINDS
 
     def quick(self, number: int) -> tuple[Job, Way]:
         return self._quick_job(number), WAYS[number % len(WAYS)]
@@ -35,7 +36,7 @@ class Mix:
         return Upload(), LONG_WAYS[number % len(LONG_WAYS)]
 
     def _quick_job(self, number: int) -> Job:
-        kind = KINDS[number % len(KINDS)]
+        kind = self._kinds[number % len(self._kinds)]
         if kind is Post:
             return Post(self._posts)
         if kind is ReadItem and (item_id := self._posts.some_id(number)):

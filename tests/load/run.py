@@ -46,6 +46,7 @@ class Plan:
     streams: int
     uploads_every: float
     slow_every: float
+    ingest: bool = False
 
 
 class Run:
@@ -53,7 +54,7 @@ class Run:
         self._plan = plan
         self._record = Record(plan.events)
         self._posts = Posts()
-        self._mix = Mix(self._record, self._posts)
+        self._mix = Mix(self._record, self._posts, ingest=plan.ingest)
         self._client = Client(plan.target)
         self._stop = asyncio.Event()
 

@@ -16,8 +16,8 @@ from app.boot import boot, refuse
 from app.database import DatabaseAway
 from app.jobs import QueueAway
 from app.logs import request_id
-from app.middleware import CatchErrors, Observe, Sabotage, UnderRootPath
-from app.routes import inspection, items, jobs, probes, sabotage, streams, uploads
+from app.middleware import CatchErrors, Observe, OtherPaths, Sabotage, UnderRootPath
+from app.routes import inspection, items, jobs, probes, sabotage, search, streams, uploads
 from app.services import NotConfigured, Services, create_services
 from app.settings import ConfigurationError, names_in
 
@@ -57,7 +57,7 @@ def create_app() -> FastAPI:
     metrics.INFO.labels(services.version, settings.app_env, settings.app_slot or "").set(1)
 
     for prefix in dict.fromkeys(("", settings.api_prefix)):
-        for module in (probes, items, jobs, streams, uploads, inspection):
+        for module in (probes, items, search, jobs, streams, uploads, inspection):
             app.include_router(module.router, prefix=prefix)
     if saboteur.plan.sabotage:
         app.include_router(sabotage.router)
@@ -68,6 +68,7 @@ def create_app() -> FastAPI:
     app.add_middleware(Sabotage, saboteur=saboteur)
     app.add_middleware(CatchErrors)
     app.add_middleware(UnderRootPath, root_path=settings.root_path)
+    app.add_middleware(OtherPaths, aliases=settings.path_aliases)
     app.add_middleware(Observe, log=settings.access_log)
     return app
 

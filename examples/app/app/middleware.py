@@ -139,3 +139,16 @@ class UnderRootPath:
         if self._root_path and scope["type"] != "lifespan":
             scope["root_path"] = self._root_path
         await self._app(scope, receive, send)
+
+
+class OtherPaths:
+    """Answers on the paths of the application that this one stands in for."""
+
+    def __init__(self, app: ASGIApp, *, aliases: dict[str, str]) -> None:
+        self._app = app
+        self._aliases = aliases
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (path := self._aliases.get(scope.get("path", ""))) is not None:
+            scope["path"], scope["raw_path"] = path, path.encode()
+        await self._app(scope, receive, send)

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
 
     root_path: str = ""
     api_prefix: str = ""
+    path_aliases: dict[str, str] = Field(default={}, description="paths of another application, and what answers there")
     allowed_hosts: str = "*"
     upload_dir: Path | None = None
     echo_env: str = ""

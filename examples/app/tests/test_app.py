@@ -106,3 +106,10 @@ async def test_any_postgresql_url_will_do(scheme: str) -> None:
     url, arguments = asyncpg_target(f"{scheme}://u:p%2525%40@db:5432/shop?sslmode=prefer&connect_timeout=3")
     assert (url.drivername, url.password, url.query) == ("postgresql+asyncpg", "p%25@", {})
     assert arguments == {"ssl": "prefer", "timeout": 3.0}
+
+
+async def test_answers_on_the_paths_of_another_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH_ALIASES", '{"/api/docs": "/docs"}')
+    app = create_app()
+    assert "swagger" in (await get(app, "/api/docs")).text
+    assert (await get(app, "/api/other")).status_code == 404

@@ -1,0 +1,1 @@
+../shared/systems/systems_conftest.py

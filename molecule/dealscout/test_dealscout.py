@@ -1,0 +1,1 @@
+../shared/systems/dealscout_checks.py

@@ -1,0 +1,1 @@
+../shared/systems/konvertit_checks.py

@@ -1,0 +1,1 @@
+../shared/systems/fastvue_checks.py

@@ -1,0 +1,1 @@
+../shared/systems/knitter_checks.py

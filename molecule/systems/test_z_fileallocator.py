@@ -1,0 +1,1 @@
+../shared/systems/fileallocator_checks.py
