@@ -100,7 +100,7 @@ def test_a_contract_revision_runs_once_and_closes_the_way_back(
     ran = times_written("drop_legacy_code")
     with visitors() as seen:
         assert "add_note -> drop_legacy_code" in run("contract").text
-        refused = run("rollback", check=False)
+        refused = run("rollback", "-e", "app_release=v1.0.0", check=False)
     seen.assert_nothing_failed()
     assert (serving(), revision()) == ({"v1.2.0"}, "drop_legacy_code")
     assert times_written("drop_legacy_code") == ran + 1
@@ -112,7 +112,7 @@ def test_a_contract_revision_runs_once_and_closes_the_way_back(
 
 def test_the_way_back_with_a_downgrade(run, visitors, serving, revision):
     with visitors() as seen:
-        run("rollback", "-e", "app_database=downgrade")
+        run("rollback", "-e", "app_release=v1.0.0", "-e", "app_database=downgrade")
     seen.assert_nothing_failed()
     assert (serving(), revision()) == ({"v1.0.0"}, "add_note")
 
