@@ -173,6 +173,7 @@ def test_a_reboot_in_the_middle_leaves_nothing(host, runs, reboot, job, in_the_m
 
 
 def test_a_full_disk_is_loud(host, other):
+    host.check_output("rm -rf /mnt/small/repository && mount -o remount,size=24m /mnt/small")
     place = [{"name": "small", "url": "/mnt/small/repository"}]
     assert other({"repositories": place, "paths": []}, "init").rc == 0
     grown = {"repositories": place, "paths": ["/usr/lib/postgresql", "/usr/bin"]}

@@ -12,12 +12,10 @@ HOG_MB = 600
 IDLE_SECONDS = 25
 IDLE = """
 import asyncio, json, sys, aiohttp
-address, domain, seconds = *sys.argv[1:3], int(sys.argv[3])
+domain, seconds = sys.argv[1], int(sys.argv[2])
 async def main():
     async with aiohttp.ClientSession() as session:
-        url = f"https://{address}/api/v1/ws"
-        # No ping of this side, and none of the server's is counted as a word.
-        async with session.ws_connect(url, ssl=False, server_hostname=domain, headers={"Host": domain}) as ws:
+        async with session.ws_connect(f"https://{domain}/api/v1/ws", ssl=False) as ws:
             await ws.send_str("before")
             before = (await ws.receive(timeout=10)).data
             await asyncio.sleep(seconds)
@@ -26,12 +24,10 @@ async def main():
 asyncio.run(main())
 """
 STREAM = """
-import http.client, json, socket, ssl, sys, time
-address, domain = sys.argv[1:3]
-connection = http.client.HTTPSConnection(domain, timeout=20)
-connection.sock = ssl._create_unverified_context().wrap_socket(socket.create_connection((address, 443), 20), server_hostname=domain)
-connection.request("GET", "/api/v1/conversions/bulk/stream?count=2&interval_ms=1500")
-answer, seen = connection.getresponse(), []
+import json, ssl, sys, time, urllib.request
+context, seen = ssl._create_unverified_context(), []
+url = f"https://{sys.argv[1]}/api/v1/conversions/bulk/stream?count=2&interval_ms=1500"
+answer = urllib.request.urlopen(url, context=context, timeout=20)
 while len(seen) < 2:
     line = answer.readline()
     if line.startswith(b"data:"):
