@@ -81,7 +81,7 @@ def test_a_table_that_is_locked_keeps_no_other_from_its_turn(
 ) -> None:
     server.tables, server.refuses = ["public.a", "public.b"], "public.a"
     assert run(task="reindex_concurrently") == 1
-    assert [words for _, words, _ in server.said] == ["REINDEX TABLE CONCURRENTLY public.b;"]
+    assert [said[1] for said in server.said] == ["REINDEX TABLE CONCURRENTLY public.b;"]
     out = capsys.readouterr().out
     assert (
         "<3>night in shop: reindex_concurrently of public.a wasn't done: canceling statement due to lock timeout."
