@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -61,3 +62,17 @@ def test_indexes_are_made_anew_and_what_is_left_behind_is_told(servers):
         assert host.check_output(f"systemctl show --property Result --value {REINDEX}.service") == "exit-code"
         ask(host, "DROP TABLE barrels")
         host.check_output(f"systemctl start {REINDEX}.service")
+
+
+def test_what_is_no_longer_listed_is_gone(servers, play):
+    told = {"postgres_install": False, "shop_maintenance": []}
+    play("shop.yml", "-e", json.dumps(told))
+    for host in servers.values():
+        assert "slipway-maintenance" not in host.check_output("systemctl list-timers")
+        assert host.check_output("find /etc/systemd/system /etc/slipway -name '*maintenance-*'") == ""
+    play("shop.yml", "-e", json.dumps({"postgres_install": False}))
+    for host in servers.values():
+        assert host.check_output(f"systemctl is-enabled {VACUUM}.timer {REINDEX}.timer").split() == [
+            "enabled",
+            "enabled",
+        ]
