@@ -116,6 +116,14 @@ def wiring_problems(project: Path) -> Iterator[str]:
             yield f"{path}: {name} holds a value: the wiring holds relations only"
 
 
+def include_problems(project: Path) -> Iterator[str]:
+    """Ansible looks for what is included beside the playbook too, which it may find first."""
+    playbooks = {path.name for path in (project / "playbooks").glob("*.yml")}
+    for path in sorted((project / "playbooks" / "tasks").glob("*.yml")):
+        if path.name in playbooks:
+            yield f"{path.relative_to(project)}: a playbook has this name, and may be included in its place: give it another"
+
+
 def _tasks(entries: Any) -> Iterator[dict[str, Any]]:
     for entry in entries if isinstance(entries, list) else ():
         yield entry
@@ -166,6 +174,7 @@ def all_problems(project: Path) -> Iterator[str]:
     yield from template_problems(project)
     yield from task_problems(project)
     yield from wiring_problems(project)
+    yield from include_problems(project)
 
 
 def main(arguments: list[str]) -> int:

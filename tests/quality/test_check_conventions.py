@@ -15,6 +15,8 @@ CLEAN = {
     "roles/web/templates/_part.j2": "listen\n",
     "roles/data/tasks/main.yml": "---\n- name: Group\n  block:\n    - name: Look\n      ansible.builtin.ping:\n",
     "roles/data/defaults/main.yml": "---\ndata_path: /srv\n",
+    "playbooks/site.yml": "---\n- name: Run\n  hosts: web\n",
+    "playbooks/tasks/look.yml": "---\n- name: Look\n  ansible.builtin.ping:\n",
     "playbooks/group_vars/all/wiring.yml": "---\nweb_port: \"{{ groups['web'] | length }}\"\n",
 }
 
@@ -39,6 +41,7 @@ TASK = "---\n- name: Do it\n  ansible.builtin.ping:\n"
     ("path", "content", "said"),
     [
         ("docs/x.yaml", "---\n", "name it .yml"),
+        ("playbooks/tasks/site.yml", TASK, "playbooks/tasks/site.yml: a playbook has this name"),
         ("roles/web/tasks/a.yml", TASK + "  ignore_" + "errors: true\n", "a.yml:4: ignore_errors hides a failure"),
         ("roles/web/tasks/a.yml", TASK + "  failed_when: " + "false\n", "hides a failure"),
         ("plugins/a.py", "import os  # no" + "qa: F401\n", "a.py:1: noqa hides a failure"),
