@@ -254,7 +254,7 @@ class Load:
 
 @pytest.fixture(scope="session")
 def load(client: testinfra.host.Host, wait_until: Callable[..., None]) -> Callable[..., Any]:
-    """load(URL, at=[HOST...]): visitors of every kind from the client (tests/load) while its block runs.
+    """load(URL, at=[HOST...], *OPTIONS): visitors of every kind from the client (tests/load) while its block runs.
 
     There are 100 requests a second by `make soak`, and fewer by `make test`, where hosts share their cores with others;
     LOAD_RATE says otherwise.
@@ -264,11 +264,11 @@ def load(client: testinfra.host.Host, wait_until: Callable[..., None]) -> Callab
     )
 
     @contextmanager
-    def run(url: str, at: list[str]) -> Iterator[Load]:
+    def run(url: str, at: list[str], *more: str) -> Iterator[Load]:
         folder = client.check_output("mktemp -d")
         rate = int(os.environ.get("LOAD_RATE", "100" if "SOAK" in os.environ else "25"))
         addresses = ",".join(client.check_output("getent ahostsv4 %s | head -1 | cut -d' ' -f1", host) for host in at)
-        options = f"--url {url} --at {addresses} --rate {rate} --seconds 900"
+        options = f"--url {url} --at {addresses} --rate {rate} --seconds 900 {' '.join(more)}"
         files = f"--stop-file {folder}/stop --out {folder}/result.json --events {folder}/events.jsonl"
         docker(
             *("exec", "--detach", "--workdir", "/opt", container_of("client")),

@@ -17,7 +17,7 @@ from app.database import DatabaseAway
 from app.jobs import QueueAway
 from app.logs import request_id
 from app.middleware import CatchErrors, Observe, OtherPaths, Sabotage, UnderRootPath
-from app.routes import inspection, items, jobs, probes, sabotage, search, streams, uploads
+from app.routes import inspection, items, jobs, pages, probes, sabotage, search, streams, uploads
 from app.services import NotConfigured, Services, create_services
 from app.settings import ConfigurationError, names_in
 
@@ -57,7 +57,7 @@ def create_app() -> FastAPI:
     metrics.INFO.labels(services.version, settings.app_env, settings.app_slot or "").set(1)
 
     for prefix in dict.fromkeys(("", settings.api_prefix)):
-        for module in (probes, items, search, jobs, streams, uploads, inspection):
+        for module in (probes, items, search, jobs, streams, uploads, pages, inspection):
             app.include_router(module.router, prefix=prefix)
     if saboteur.plan.sabotage:
         app.include_router(sabotage.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -35,6 +36,9 @@ while len(seen) < 2:
 print(json.dumps(seen))
 """
 
+PAGE = """<title>made</title>
+<script>document.title += " of " + 6 * 7; onload = () => document.body.append("by a script")</script>"""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def idle_websocket(visitor):
@@ -62,6 +66,11 @@ def test_it_is_limited_as_its_guide_says(property_of, system):
     assert property_of(NAME, redis, "MemoryMax", "redis") == str(512 * 1024**2)
     assert property_of(NAME, redis, "CPUQuotaPerSecUSec", "redis") == "500ms"
     assert property_of(NAME, "postgresql@17-main.service", "CPUQuotaPerSecUSec", "postgres") == "1s"
+
+
+def test_it_opens_pages_in_a_browser(ask):
+    shown = ask(NAME, "/api/v1/render", "--json", json.dumps({"html": PAGE})).json()
+    assert (shown["title"], shown["text"].strip()) == ("made of 42", "by a script")
 
 
 def test_it_runs_as_user_1000(machine, system):
