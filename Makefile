@@ -42,7 +42,7 @@ molecule-all: setup images ## All scenarios, two at a time
 
 soak: setup images ## What takes hours: five upgrades in a row, a kill at each step, ten quiet minutes, 30 days of backups
 	@SOAK=1 JOBS=1 MINUTES=90 $(bed)/scenarios.sh upgrade overlap fleet migrations backup operations stack_debian12 \
-		split_debian13 systems pgbouncer konvertit dealscout knitter fastvue fileallocator
+		split_debian13 systems konvertit dealscout knitter fastvue fileallocator
 
 bench: setup images ## Seconds from bare to serving, beside a plain shell script
 	@tests/bench/converge.sh
