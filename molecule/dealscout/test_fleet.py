@@ -1,4 +1,4 @@
-"""Deal Scout on its five hosts: what the loss of one of three back ends costs, and who schedules then."""
+"""Deal Scout on its five hosts: what the loss of a back end costs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ def test_a_back_end_that_dies_under_load_costs_no_reader_anything(
     def schedulers():
         return {tick["beat_host"] for tick in ask(NAME, "/api/ticks?limit=3").json()}
 
-    wait_until(lambda: len(schedulers()) == 1, seconds=60)
-    lost = schedulers().pop()
-    killed = next(host for host in scout.groups["app"] if host != lost)
+    scheduler = scout.groups["app"][0]
+    wait_until(lambda: schedulers() == {scheduler}, seconds=60)
+    killed, lost = (host for host in scout.groups["app"] if host != scheduler)
     with load(f"https://{scout.domain}/api", scout.groups["nginx"], *QUICK) as seen:
         time.sleep(5)
         machine(killed).check_output("systemctl kill --signal=KILL '%s-web@*.service'", NAME)
         time.sleep(5)
         with switched_off(lost):
-            # Its scheduler is taken over as well.
-            wait_until(lambda: len(schedulers()) == 1 and schedulers() != {lost}, seconds=90)
+            time.sleep(20)
     kinds, posts = seen.result["by_kind"], seen.result["posts"]
     with capsys.disabled():
         print(f"\nWhile back ends died: {kinds['post']['failed']} of {kinds['post']['requests']} POSTs failed.")
@@ -39,3 +38,5 @@ def test_a_back_end_that_dies_under_load_costs_no_reader_anything(
         return {ask(NAME, "/api/whoami").json()["hostname"] for _ in range(12)} == set(scout.groups["app"])
 
     wait_until(all_answer, seconds=60)
+    # Back again, no host has begun to schedule.
+    assert schedulers() == {scheduler}
