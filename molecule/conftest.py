@@ -280,7 +280,8 @@ def load(client: testinfra.host.Host, wait_until: Callable[..., None]) -> Callab
             yield visitors
         finally:
             client.check_output("touch %s/stop", folder)
-            wait_until(lambda: client.file(f"{folder}/result.json").exists, seconds=60)
+            # An upload may still take a minute, and reading back what was stored half of one.
+            wait_until(lambda: client.file(f"{folder}/result.json").exists, seconds=120)
             visitors.result = json.loads(client.file(f"{folder}/result.json").content_string)
 
     return run
