@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 PASSWORD = "9f3c%1e7a/5b2d@4c6e:8f0a#1b3d"
 NEW_PASSWORD = "0c1d2e3f4a5b6c7d8e9f%/@:0a1b2c3d"
 SECRETS = (PASSWORD, "9f3c%251e7a%2F5b2d%404c6e%3A8f0a%231b3d", "1d2c3b4a5f6e7d8c9b0a1f2e", "5e884898da28047151d0e5")
@@ -91,6 +93,7 @@ def test_maintenance_shuts_out_visitors_until_it_is_off(run, ask, machine, reboo
     assert "Maintenance is on" not in run("verify").text
 
 
+@pytest.mark.for_long
 def test_a_restart_costs_nobody_anything(run, visitors, machine, serving):
     before = live_slot(machine)
     beat = started_at(machine, f"shop-beat@{before}")

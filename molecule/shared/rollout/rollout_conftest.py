@@ -17,7 +17,7 @@ import pytest
 
 DOMAIN = "shop.example"
 URL = f"https://{DOMAIN}"
-IS_SHORT_FLEET = os.environ["MOLECULE_SCENARIO_NAME"] == "fleet" and "SOAK" not in os.environ
+IS_SHORT = os.environ["MOLECULE_SCENARIO_NAME"] in ("fleet", "operations") and "SOAK" not in os.environ
 
 
 def pytest_configure(config):
@@ -28,7 +28,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if IS_SHORT_FLEET:
+    if IS_SHORT:
         names = ("one_host", "for_long")
         left_out = [item for item in items if any(item.get_closest_marker(name) for name in names)]
         config.hook.pytest_deselected(items=left_out)
