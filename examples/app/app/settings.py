@@ -59,7 +59,6 @@ class Settings(BaseSettings):
     upload_dir: Path | None = None
     echo_env: str = ""
     browser: Path | None = Field(default=None, description="the browser that /render opens pages with")
-    browser_sandbox: bool = True
     health_timeout: float = Field(default=2, gt=0)
 
     @property

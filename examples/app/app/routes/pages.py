@@ -30,9 +30,7 @@ async def render(page: Page, services: WithServices) -> Rendered:
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=services.settings.browser, chromium_sandbox=services.settings.browser_sandbox
-        )
+        browser = await playwright.chromium.launch(executable_path=services.settings.browser, chromium_sandbox=True)
         try:
             tab = await browser.new_page()
             await tab.set_content(page.html)
