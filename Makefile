@@ -41,8 +41,9 @@ molecule-all: setup images ## All scenarios, two at a time
 	@$(bed)/scenarios.sh
 
 soak: setup images ## What takes hours: five upgrades in a row, a kill at each step, ten quiet minutes, 30 days of backups
-	@SOAK=1 JOBS=1 MINUTES=90 $(bed)/scenarios.sh upgrade overlap fleet migrations backup operations stack_debian12 \
-		split_debian13 systems konvertit dealscout knitter fastvue fileallocator
+	@SOAK=1 JOBS=1 MINUTES=90 $(bed)/scenarios.sh upgrade overlap fleet migrations backup operations pgbouncer \
+		stack_debian12 split_debian13 systems konvertit dealscout knitter fastvue fileallocator \
+		app nginx postgres redis ufw logrotate neighbours
 
 bench: setup images ## Seconds from bare to serving, beside a plain shell script
 	@tests/bench/converge.sh

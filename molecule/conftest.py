@@ -22,7 +22,28 @@ import testinfra
 import yaml
 
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
+SOAK = "SOAK" in os.environ
 BOOTED = ("running", "degraded")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "for_long: there is no time for it but by `make soak`")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not SOAK:
+        left_out = [item for item in items if is_for_long(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def is_for_long(item) -> bool:
+    """Whether only `make soak` has time for a test; also for what is the same on the older Debian.
+
+    Each role's scenario runs it on both, but tests one at length; split_debian12 looks at the whole service on the other.
+    """
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return item.get_closest_marker("for_long") is not None or parameters.get("name") == "twelve"
 
 
 def container_of(name: str) -> str:

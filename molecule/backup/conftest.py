@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
@@ -19,17 +18,6 @@ settings["work"] = "/var/lib/slipway/other"
 pathlib.Path(settings["work"]).mkdir(mode=0o711, exist_ok=True)
 pathlib.Path("/root/other.json").write_text(json.dumps(settings))
 """
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "for_long: there is no time for it but by `make soak`")
-
-
-def pytest_collection_modifyitems(config, items):
-    if "SOAK" not in os.environ:
-        left_out = [item for item in items if item.get_closest_marker("for_long")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="module")

@@ -172,6 +172,7 @@ def test_a_reboot_in_the_middle_leaves_nothing(host, runs, reboot, job, in_the_m
     assert len(runs()) == len(before) + 1
 
 
+@pytest.mark.for_long
 def test_a_full_disk_is_loud(host, other):
     host.check_output("rm -rf /mnt/small/repository && mount -o remount,size=24m /mnt/small")
     place = [{"name": "small", "url": "/mnt/small/repository"}]
@@ -250,6 +251,7 @@ def test_a_flipped_byte_fails_the_restore_test(host, other):
     assert "test repository flipped" in host.file("/var/lib/slipway/shop/backup/alarms").content_string
 
 
+@pytest.mark.for_long
 def test_a_truncated_dump_fails_the_restore_test(host, other, runs):
     newest = runs()[-1]
     place = [{"name": "cut", "url": "/var/backups/slipway/cut"}]

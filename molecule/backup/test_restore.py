@@ -39,6 +39,7 @@ def test_it_is_not_done_without_the_name(play, said, lost, contents):
     assert contents() == before
 
 
+@pytest.mark.for_long
 def test_a_check_says_what_would_come_back_and_changes_nothing(play, said, saved, lost, contents, sql):
     before = contents()
     done = said(play("slipway.stack.restore", "--check", "-e", "restore_confirm=shop"))
@@ -102,6 +103,7 @@ def test_a_restore_that_fails_half_way_leaves_what_was_there(play, said, lost, c
     assert curl("https://shop.example/health", at="one").status == 200
 
 
+@pytest.mark.for_long
 def test_a_restore_that_fails_after_the_swap_leaves_what_was_there(play, said, lost, contents, curl, sql, tmp_path):
     """The live release's migrations find a table where they want to create it."""
     before = contents()

@@ -90,7 +90,7 @@ def test_each_has_its_own_redis_with_its_own_policy(both, machine):
         assert told == policy
 
 
-@pytest.mark.parametrize("options", [BLOG, ()], ids=["blog", "shop"])
+@pytest.mark.parametrize("options", [BLOG, pytest.param((), marks=pytest.mark.for_long)], ids=["blog", "shop"])
 @pytest.mark.usefixtures("both")
 def test_running_either_again_changes_nothing(play, snapshot, options):
     before = snapshot("shop"), snapshot("blog")

@@ -24,7 +24,7 @@ def names_for_programs(client, address):
         client.check_output("echo %s >> /etc/hosts", f"{address(each)} {each}.shop.example")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def blue_again(machine):
     yield
     for each in HOSTS:

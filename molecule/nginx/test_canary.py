@@ -10,6 +10,7 @@ import pytest
 
 SHOP = "https://shop.example"
 HOSTS = ("twelve", "thirteen")
+pytestmark = pytest.mark.usefixtures("blue_again")
 CLIENTS = 2000
 LIVE = "/var/lib/slipway/slots"
 CANARIES = "/run/slipway/slots"

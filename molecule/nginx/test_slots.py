@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 SHOP = "https://shop.example"
 BLOG = "https://blog.example"
 HOSTS = ("twelve", "thirteen")
+pytestmark = pytest.mark.usefixtures("blue_again")
 
 
 def told_by(curl, name):

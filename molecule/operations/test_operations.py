@@ -122,6 +122,7 @@ def test_workers_restart_where_they_are_and_lose_no_job(run, visitors, machine):
     assert "set process to one of web, worker, beat." in run("restart", "-e", "process=wbe", check=False).text
 
 
+@pytest.mark.for_long
 def test_the_password_of_the_database_changes_and_no_request_fails(run, visitors, machine, serving):
     new = ("-e", json.dumps({"app_database_password": NEW_PASSWORD}))
     with visitors() as seen:

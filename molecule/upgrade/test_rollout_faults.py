@@ -108,6 +108,7 @@ def smoke(*paths):
     return [json.dumps({"app_smoke_paths": paths}), json.dumps({"app_smoke_command": command})]
 
 
+@pytest.mark.for_long
 @pytest.mark.parametrize("check", smoke("/version", "/no/such/page"), ids=["paths", "command"])
 def test_a_release_that_fails_its_smoke_check_is_not_seen(check, run, visitors, serving):
     before = serving()
@@ -174,6 +175,7 @@ if SOAK:
         assert serving() == before
 
 
+@pytest.mark.for_long
 def test_the_old_slot_ends_when_its_warm_time_is_over(run, ask, serving, machine, wait_until):
     version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
     old = ask("/whoami").json()["slot"]
@@ -224,6 +226,7 @@ def test_no_job_is_lost_or_run_twice_and_one_scheduler_goes_on(run, ask, serving
     assert all(3 <= gap <= 11 for gap in gaps), gaps
 
 
+@pytest.mark.for_long
 def test_a_canary_that_fares_well_goes_live(run, crowd, serving):
     version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
     canary = json.dumps({"app_canary_percent": 50, "app_canary_seconds": 8})
@@ -234,6 +237,7 @@ def test_a_canary_that_fares_well_goes_live(run, crowd, serving):
     assert serving() == {version}
 
 
+@pytest.mark.for_long
 def test_a_host_that_reboots_after_the_switch_serves_the_release(begin, run, serving, wait_until, ask, reboot):
     before = serving()
     version = "v1.1.0" if before != {"v1.1.0"} else "v1.2.0"

@@ -33,6 +33,8 @@ class Pace:
     deadline: float
     # Once it was good; none end the tries where it's 0.
     failures: int = 0
+    # From the first of the successes to the last: slow answers are fewer in the same time, not worse.
+    steady: float = 0
 
 
 @dataclass(frozen=True)
@@ -180,9 +182,9 @@ def _parse_target(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Targ
 
 def _parse_pace(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Pace:
     pace = Pace(**{key: _first(entry.get(key), defaults[key]) for key in Pace.__dataclass_fields__})
-    if pace.successes < 1 or pace.timeout <= 0 or pace.interval < 0 or pace.deadline < 0 or pace.failures < 0:
+    if pace.successes < 1 or pace.timeout <= 0 or min(pace.interval, pace.deadline, pace.failures, pace.steady) < 0:
         raise StackError(
-            f"{entry['url']}: successes and timeout must be above zero, interval, deadline and failures not below it."
+            f"{entry['url']}: successes and timeout must be above zero, interval, deadline, failures and steady not below it."
         )
     return pace
 
@@ -317,11 +319,11 @@ def watch(
     sleep: Callable[[float], None],
     why_hopeless: Callable[[], str] = lambda: "",
 ) -> Verdict:
-    """Try until there were enough successes in a row, there is no hope, or the time is over. There is always one try."""
+    """Try until it was good often and long enough, there is no hope, or the time is over. There is always one try."""
     pace, start = target.pace, clock()
     samples: list[Sample] = []
     certificate = None
-    streak, was_good = 0, False
+    streak, since, was_good = 0, 0.0, False
     while True:
         at = clock() - start
         # On a busy host a sleep may outlast the deadline.
@@ -334,6 +336,7 @@ def watch(
             certificate = answer.certificate or certificate
             samples.append(Sample(at, answer.latency_s, answer.status, judge(target, answer)))
         streak = streak + 1 if samples[-1].ok else 0
+        since = at if streak == 1 else since
         was_good = was_good or streak > 0
         mismatch = samples[-1].mismatch
         hopeless = why_hopeless() if mismatch else ""
@@ -341,8 +344,9 @@ def watch(
             samples[-1] = replace(samples[-1], mismatch=replace(mismatch, got=f"{mismatch.got}, and {hopeless}"))
         elapsed = clock() - start
         relapsed = was_good and 0 < pace.failures <= _bad_at_the_end(samples)
-        if streak >= pace.successes or relapsed or hopeless or elapsed + pace.interval >= pace.deadline:
-            return Verdict(target, streak >= pace.successes, elapsed, samples, certificate)
+        healthy = streak >= pace.successes and elapsed - since >= pace.steady
+        if healthy or relapsed or hopeless or elapsed + pace.interval >= pace.deadline:
+            return Verdict(target, healthy, elapsed, samples, certificate)
         sleep(pace.interval)
 
 
@@ -377,8 +381,9 @@ def failure_sentence(verdict: Verdict) -> str:
     good = sum(sample.ok for sample in samples)
     tries = f"{len(samples)} {'try' if len(samples) == 1 else 'tries'}"
     if last_bad is None:
+        for_long = f" over {target.pace.steady:g} s" if target.pace.steady else ""
         return (
-            f"{where} isn't healthy: expected {target.pace.successes} good answers in a row, "
+            f"{where} isn't healthy: expected {target.pace.successes} good answers in a row{for_long}, "
             f"got {good} within {verdict.seconds:.1f} s."
         )
     return f"{where} isn't healthy: {last_bad} ({tries} in {verdict.seconds:.1f} s, {good} good)."

@@ -115,6 +115,9 @@ options:
       failures:
         description: Number for this target in place of O(failures).
         type: int
+      steady:
+        description: Seconds for this target in place of O(steady).
+        type: float
   timeout:
     description: For how many seconds one try waits for the whole answer.
     type: float
@@ -136,6 +139,12 @@ options:
     description:
       - How many bad answers in a row, once there was a good one, end the tries before O(deadline). With V(0), none do.
     type: int
+    default: 0
+  steady:
+    description:
+      - For how many seconds, besides, a target must have given good answers only, so that one that answers slowly is watched
+        for as long as one that answers at once.
+    type: float
     default: 0
   journal_lines:
     description: How many lines of the journal are shown for each target that isn't healthy.
@@ -257,6 +266,7 @@ PACE_SPEC: dict[str, dict[str, Any]] = {
     "successes": {"type": "int", "default": 1},
     "deadline": {"type": "float", "default": 60},
     "failures": {"type": "int", "default": 0},
+    "steady": {"type": "float", "default": 0},
 }
 
 TARGET_SPEC: dict[str, dict[str, Any]] = {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # scenarios.sh [SCENARIO...]: tests scenarios two at a time (JOBS=n for another number), all of
 # them unless named; one line for each, and the end of the log of one that fails. One that takes longer
-# than MINUTES (25) is ended: it hangs, and would take the time of all the others.
+# than MINUTES (25) is ended: it hangs, and would take the time of all the others. With BEGIN_BY (seconds since
+# 1970), those that haven't begun by then are left out, and a line says so for each.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -9,8 +10,11 @@ results=$build/scenarios.txt
 
 test_one() {
     local scenario=$1 log=$build/logs/molecule-$1.log started=$SECONDS
+    if [ "${BEGIN_BY:-0}" != 0 ] && [ "$EPOCHSECONDS" -ge "$BEGIN_BY" ]; then
+        printf 'skip  %-22s there was no time for it: make molecule SCENARIO=%s\n' "$scenario" "$scenario"
+        return
+    fi
     if timeout --kill-after=60 "${MINUTES:-25}m" "$testbed/molecule.sh" "$scenario" test >"$log" 2>&1; then
-        echo $((SECONDS - started)) >"${log%.log}.seconds"
         printf 'ok    %-22s %4d s\n' "$scenario" "$((SECONDS - started))"
     else
         # The next scenario gets the memory; the log and `molecule.sh NAME converge` are what is left to look at.
@@ -26,28 +30,19 @@ if [ "${1:-}" = --one ]; then
     exit
 fi
 
-# The slowest first, so that no core idles at the end: by the seconds of the last run here, or else by
-# those of molecule/seconds.txt.
-slowest_first() {
-    local scenario seconds
-    for scenario in "$@"; do
-        seconds=$(cat "$build/logs/molecule-$scenario.seconds" 2>/dev/null ||
-            awk -v name="$scenario" '$1 == name { print $2 }' "$root/molecule/seconds.txt")
-        echo "${seconds:-300} $scenario"
-    done | sort -rn | cut -d' ' -f2
-}
-
 cd "$root/molecule"
 # molecule/soak.txt names those that `make test` leaves out, and why.
 if [ $# = 0 ]; then
-    for file in */molecule.yml; do
-        grep -q "^${file%/molecule.yml}:" soak.txt || set -- "$@" "$file"
-    done
+    mapfile -t all < <(grep -v '^#' order.txt)
+    missing=$(printf '%s\n' */molecule.yml | sed 's#/molecule.yml##' | grep -vxF -f <(printf '%s\n' "${all[@]}" && sed -n 's/:.*//p' soak.txt) || true)
+    [ -z "$missing" ] || die "neither molecule/order.txt nor molecule/soak.txt names $missing"
+    set -- "${all[@]}"
 fi
 started=$SECONDS
-slowest_first "${@%/molecule.yml}" | xargs -P "${JOBS:-2}" -I{} "$testbed/scenarios.sh" --one {} | tee "$results"
+printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -I{} "$testbed/scenarios.sh" --one {} | tee "$results"
 
 passed=$(grep -c '^ok ' "$results" || true)
 failed=$(grep -c '^FAIL ' "$results" || true)
-echo "scenarios: $passed passed, $failed failed in $((SECONDS - started)) s"
+skipped=$(grep -c '^skip ' "$results" || true)
+echo "scenarios: $passed passed, $failed failed, $skipped skipped in $((SECONDS - started)) s"
 [ "$failed" = 0 ]

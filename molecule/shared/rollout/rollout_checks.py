@@ -16,8 +16,8 @@ SOAK = "SOAK" in os.environ
 QUIET_SECONDS = 600 if SOAK else 20
 BROKEN = [
     ("v2.0.0-crashes", "crashed and was restarted 2 times meanwhile"),
-    ("v2.0.0-unhealthy", "expected status 200, got 503"),
-    ("v2.0.0-wrong", "expected version v2.0.0-wrong"),
+    pytest.param("v2.0.0-unhealthy", "expected status 200, got 503", marks=pytest.mark.for_long),
+    pytest.param("v2.0.0-wrong", "expected version v2.0.0-wrong", marks=pytest.mark.for_long),
     ("v2.0.0-sickens", "through the proxy"),
 ]
 KEPT = re.compile(r"(v[\d.]+) stays, since the inventory's version is what it was when \1 went live\.")
@@ -125,12 +125,13 @@ def test_a_changed_setting_and_the_way_back_cost_no_visitor_anything(run, visito
 @pytest.mark.one_host
 def test_site_keeps_what_is_live_until_another_version_is_named(run, serving, platforms):
     # After a rollback.
-    assert KEPT.search(run("site").text)[1] == "v1.1.0"
-    run("upgrade", "-e", "app_version=v1.2.0")
     told = run("site").text
-    assert KEPT.search(told)[1] == "v1.2.0"
+    assert KEPT.search(told)[1] == "v1.1.0"
     assert told.count("changed=0") == len(platforms)
-    assert serving() == {"v1.2.0"}
+    if SOAK:
+        run("upgrade", "-e", "app_version=v1.2.0")
+        assert KEPT.search(run("site").text)[1] == "v1.2.0"
+        assert serving() == {"v1.2.0"}
     run("site", "-e", "app_version=v1.3.0")
     assert serving() == {"v1.3.0"}
 

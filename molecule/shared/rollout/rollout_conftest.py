@@ -17,20 +17,18 @@ import pytest
 
 DOMAIN = "shop.example"
 URL = f"https://{DOMAIN}"
-IS_SHORT = os.environ["MOLECULE_SCENARIO_NAME"] in ("fleet", "operations") and "SOAK" not in os.environ
+IS_SHORT = os.environ["MOLECULE_SCENARIO_NAME"] == "fleet" and "SOAK" not in os.environ
 
 
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "one_host: no different with several hosts, so `make soak` alone tries it with them"
     )
-    config.addinivalue_line("markers", "for_long: there is no time for it but by `make soak`")
 
 
 def pytest_collection_modifyitems(config, items):
     if IS_SHORT:
-        names = ("one_host", "for_long")
-        left_out = [item for item in items if any(item.get_closest_marker(name) for name in names)]
+        left_out = [item for item in items if item.get_closest_marker("one_host")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 

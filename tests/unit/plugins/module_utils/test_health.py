@@ -16,7 +16,7 @@ from ansible_collections.slipway.stack.plugins.module_utils import _health as he
 from ansible_collections.slipway.stack.plugins.module_utils._certificate import Certificate
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 
-DEFAULTS = {"timeout": 5.0, "interval": 1.0, "successes": 1, "deadline": 60.0, "failures": 0}
+DEFAULTS = {"timeout": 5.0, "interval": 1.0, "successes": 1, "deadline": 60.0, "failures": 0, "steady": 0.0}
 BODY = json.dumps(
     {"status": "degraded", "version": "1.4.3", "ready": True, "workers": 3, "checks": [{"state": "ok"}], "none": None}
 )
@@ -211,6 +211,10 @@ REFUSED = "Connection refused"
         ([good()], {"deadline": 2.0, "successes": 9}, 2, False),
         ([good(), BAD, good(), BAD, BAD, good()], {"failures": 2, "successes": 9}, 5, False),
         ([BAD, BAD, BAD, good()], {"failures": 2}, 4, True),
+        ([good(latency_s=0.0)], {"steady": 3.0, "interval": 0.5}, 7, True),
+        ([good(latency_s=1.0)], {"steady": 3.0, "interval": 0.5}, 3, True),
+        ([good(latency_s=0.0), BAD, good(latency_s=0.0)], {"steady": 3.0, "deadline": 4.0}, 4, False),
+        ([good()], {"steady": 3.0, "successes": 9}, 9, True),
     ],
 )
 def test_tries_go_on_until_it_is_known(

@@ -12,7 +12,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._errors import Stack
 from ansible_collections.slipway.stack.plugins.module_utils._unit_probe import CrashWatch, parse_state, probe_unit
 
 UNIT = "shop-worker@green.service"
-DEFAULTS = {"timeout": 5.0, "interval": 1.0, "successes": 1, "deadline": 10.0, "failures": 0}
+DEFAULTS = {"timeout": 5.0, "interval": 1.0, "successes": 1, "deadline": 10.0, "failures": 0, "steady": 0.0}
 
 
 def shown(active: str, sub: str, entered_s: float, restarts: int = 0) -> str:
