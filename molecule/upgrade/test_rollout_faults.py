@@ -129,6 +129,17 @@ def test_of_two_upgrades_one_runs_and_the_other_says_who_does(begin, serving):
     assert len(serving()) == 1
 
 
+@pytest.mark.for_long
+def test_a_second_rollout_of_a_run_that_fails_at_once_leaves_what_the_first_did(play, visitors, serving):
+    version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
+    with visitors() as seen:
+        told = play("twice.yml", "-e", f"scenario_version={version}", check=False)
+        assert told.returncode != 0
+        assert "v9.9.9" in told.stdout + told.stderr
+        assert serving() == {version}
+    seen.assert_nothing_failed()
+
+
 @pytest.mark.parametrize("task", KILLED_AT)
 def test_a_controller_that_dies_leaves_the_service_serving(task, visitors, serving, run, begin):
     version = "v1.1.0" if serving() != {"v1.1.0"} else "v1.2.0"
