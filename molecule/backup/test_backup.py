@@ -203,6 +203,29 @@ def test_a_wrong_passphrase_is_refused_and_nothing_is_made_anew(host, other, run
 
 
 @pytest.mark.for_long
+@pytest.mark.parametrize("name", ["offsite", "bucket"])
+def test_a_wrong_key_to_a_repository_is_loud_and_nothing_is_made_anew(name, host, other, runs):
+    before = runs("--from", name)
+    places = json.loads(host.file(SETTINGS).content_string)["repositories"]
+    place = next(place for place in places if place["name"] == name)
+    if name == "bucket":
+        place["environment"]["AWS_SECRET_ACCESS_KEY"] = "some" * 10
+    key = "/etc/slipway/shop/backup/offsite.key"
+    host.check_output("cp -p %s /root/right.key && rm %s && ssh-keygen -q -t ed25519 -N '' -f %s", key, key, key)
+    try:
+        for command in ("init", "backup"):
+            began = time.monotonic()
+            done = other({"repositories": [place]}, command)
+            assert done.rc != 0
+            assert f"repository {name}" in done.stderr
+            assert time.monotonic() - began < 120
+    finally:
+        host.check_output("mv /root/right.key %s", key)
+    assert f"repository {name}" in host.file(ALARMS).content_string
+    assert runs("--from", name) == before
+
+
+@pytest.mark.for_long
 def test_the_policy_keeps_days_and_the_repository_stays_small(host, sql, other):
     host.check_output("apt-get install -qq -y --no-install-recommends faketime")
     place = {"repositories": [{"name": "days", "url": "/var/backups/slipway/days"}], "paths": []}

@@ -61,6 +61,22 @@ def test_it_goes_into_a_database_beside(play, said, saved, sql):
 
 
 @pytest.mark.for_long
+@pytest.mark.parametrize("repository", ["offsite", "bucket"])
+def test_it_comes_from_a_repository_elsewhere(play, saved, sql, repository):
+    play(
+        "slipway.stack.restore",
+        "-e",
+        "restore_database=shop_elsewhere",
+        "-e",
+        f"restore_run={saved[0]}",
+        "-e",
+        f"restore_from={repository}",
+    )
+    assert sql("SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i", "shop_elsewhere") == saved[1][0]
+    sql("DROP DATABASE shop_elsewhere", "postgres")
+
+
+@pytest.mark.for_long
 def test_a_moment_names_the_backup_from_before_it(play, said, saved, backup, sql):
     made = next(run["time"] for run in backup("list")["runs"] if run["run"] == saved[0])
     moment = datetime.fromtimestamp(made + 1, UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -90,7 +106,6 @@ def test_somebodys_own_dump_is_imported(play, host, sql, tmp_path, dump):
     sql("DROP DATABASE shop_own", "postgres")
 
 
-@pytest.mark.for_long
 def test_a_restore_that_fails_half_way_leaves_what_was_there(play, said, lost, contents, curl, sql, tmp_path):
     before = contents()
     dump = tmp_path / "broken.sql"
