@@ -22,7 +22,7 @@ demo: setup images ## Bring a bare container to a running service on https://loc
 demo-stop: ## Remove the demo host
 	@$(bed)/demo.sh stop
 
-test: ## Everything: gates, unit tests, all scenarios
+test: ## Gates, unit tests, all scenarios but those of molecule/soak.txt
 	@$(bed)/suite.sh
 
 test-unit: setup ## Unit tests
@@ -37,7 +37,7 @@ quality: setup ## All gates, ansible-test and galaxy-importer among them
 molecule: setup images ## One scenario: make molecule SCENARIO=nginx
 	@$(bed)/molecule.sh $(SCENARIO)
 
-molecule-all: setup images ## All scenarios, two at a time
+molecule-all: setup images ## The scenarios of make test, two at a time
 	@$(bed)/scenarios.sh
 
 soak: setup images ## What takes hours: five upgrades in a row, a kill at each step, ten quiet minutes, 30 days of backups

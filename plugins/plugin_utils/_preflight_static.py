@@ -10,6 +10,11 @@ import typing as t
 Entries = t.Sequence[t.Mapping[str, t.Any]]
 
 
+def hides_the_application(static: Entries, routes: Entries) -> bool:
+    """Whether files stand for every path, and no route leads past them to a process."""
+    return not routes and any(entry["path"] == "/" for entry in static)
+
+
 def static_problems(static: Entries, routes: Entries) -> list[str]:
     """Return one sentence for each entry of app_static that proxies couldn't serve as it is meant."""
     problems = []

@@ -30,7 +30,10 @@ from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_secrets i
 )
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_services import database_problem, redis_problem
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_spec import likely_typos, spec_problems
-from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_static import static_problems
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_static import (
+    hides_the_application,
+    static_problems,
+)
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_storage import storage_problem
 
 PASSWORDS = ("app_database_password", "app_redis_password")
@@ -256,8 +259,14 @@ def _judge_static(inventory: Inventory, report: Report, app: str) -> None:
             f"nginx_routes differs between {', '.join(proxies)}: set it for the group nginx, so that every proxy has the "
             "routes of the release."
         )
-    for problem in static_problems(inventory.value(app, "app_static") or [], routes[0]):
+    static = inventory.value(app, "app_static") or []
+    for problem in static_problems(static, routes[0]):
         report.problem(problem)
+    if hides_the_application(static, routes[0]):
+        report.note(
+            "app_static has files for every path, so only the health check reaches the application: name what it answers, "
+            "as in nginx_routes: [{path: /api/}]."
+        )
 
 
 def _judge_backup(inventory: Inventory, report: Report, host: str) -> None:
@@ -284,7 +293,10 @@ def _judge_certificate(inventory: Inventory, report: Report, host: str) -> None:
             with open(path, "rb") as file:
                 contents.append(file.read())
         else:
-            report.problem(f"{name} names the file {text}, which isn't on the controller: give a file that is.")
+            report.problem(
+                f"{name} names the file {text}, which isn't on the controller: give a file that is, by an absolute path or "
+                "by one from where this was started."
+            )
             return
     names = inventory.value(host, "nginx_server_names")
     for problem in certificate_problems(contents[0], contents[1], names, datetime.datetime.now(datetime.UTC)):

@@ -28,6 +28,8 @@ EOF
     )
 }
 
+have curl || install_packages "the demo" curl
+
 answers() { curl -ksf --max-time 5 "https://localhost:$port/health" >/dev/null; }
 
 show_what_to_try() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that `make test` holds, one stage after the other; a failing stage doesn't hide the
+# What `make test` holds, one stage after the other; a failing stage doesn't hide the
 # ones after it. The last line counts unit tests, quality gates and scenarios together. On a machine too slow for all of it
 # in time, scenarios that haven't begun after TEST_MINUTES (62) are left out: it says which, and counts them as skipped.
 set -euo pipefail

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_static import static_problems
+from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_static import (
+    hides_the_application,
+    static_problems,
+)
 
 FRONT = {"path": "/", "directory": "frontend/dist"}
 
@@ -35,3 +38,9 @@ def test_what_has_no_place_is_refused(entry: dict[str, str], said: str) -> None:
 
 def test_two_entries_of_one_path_are_refused() -> None:
     assert len(static_problems([FRONT, FRONT], [])) == 1
+
+
+def test_a_front_end_for_every_path_hides_an_application_without_routes() -> None:
+    assert hides_the_application([FRONT], [])
+    assert not hides_the_application([FRONT], [{"path": "/api/"}])
+    assert not hides_the_application([{**FRONT, "path": "/front/"}], [])
