@@ -218,26 +218,27 @@ def arguments() -> argparse.Namespace:
 def perform(settings: Settings, options: argparse.Namespace) -> Result:
     record = Record(settings.name, settings.work, settings.metrics)
     attempts = 1 if getattr(options, "once", False) else settings.attempts
-    looks: dict[str, Callable[[], Result]] = {
+    at_once: dict[str, Callable[[], Result]] = {
         "report": lambda: report(settings, record),
         "list": lambda: listed(settings, options.origin),
         "ended": lambda: ended(settings, record, options.job),
+        # Renames, while the application is stopped: no other job is worth waiting for.
+        "swap-files": lambda: {"kept": restore.swap_files(options.paths, options.suffix)},
+        "swap-files-back": lambda: {"kept": restore.swap_back(options.paths, options.suffix)},
     }
     acts: dict[str, Callable[[], Result]] = {
         "init": lambda: {"created": backup.create_missing(settings)},
         "plan": lambda: plan(settings, options),
         "load": lambda: load_database(settings, options),
         "files": lambda: bring_files(settings, options),
-        "swap-files": lambda: {"kept": restore.swap_files(options.paths, options.suffix)},
-        "swap-files-back": lambda: {"kept": restore.swap_back(options.paths, options.suffix)},
         "backup": lambda: persist(settings, record, "backup", backup.Job(settings, options.kind).run, attempts),
         "prune": lambda: persist(settings, record, "prune", lambda: backup.prune(settings), attempts),
         "test": lambda: persist(
             settings, record, "test", lambda: prove.prove(settings, options.run, options.origin), 1
         ),
     }
-    if options.command in looks:
-        return looks[options.command]()
+    if options.command in at_once:
+        return at_once[options.command]()
     with locked(settings, PATIENCE):
         return acts[options.command]()
 
