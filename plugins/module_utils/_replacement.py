@@ -23,7 +23,7 @@ _POLL_S = 0.2
 _JOURNAL_LINES = 20
 _DEFAULTS = {"status": [200], "version_key": "version", "validate_certs": True}
 # Requests wait, so the first good answer will do.
-_PACE = {"timeout": 5, "interval": 0.1, "successes": 1, "deadline": 60, "failures": 0}
+_PACE = {"timeout": 5, "interval": 0.1, "successes": 1, "deadline": 60, "failures": 0, "steady": 0}
 
 
 class FirstAnswer:
