@@ -146,6 +146,7 @@ def test_it_comes_back_in_place_and_can_be_undone(play, said, saved, lost, conte
     assert host.check_output(f"{PROGRAM} list").count('"safety"') >= 2
 
 
+@pytest.mark.for_long
 def test_a_host_that_is_gone_is_made_anew_from_elsewhere(play, said, saved, machine, contents, curl):
     """On a newer distribution, whose PostgreSQL is newer too."""
     spare = "ansible_host=slipway-backup-spare"

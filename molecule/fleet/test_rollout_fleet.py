@@ -130,6 +130,39 @@ def test_a_host_that_is_lost_before_the_switch_keeps_what_is_live(
 
 
 @pytest.mark.for_long
+def test_a_proxy_that_is_lost_after_its_switch_has_a_release_to_send_to(
+    begin, run, visitors, serving, another, lose, machine, ask
+):
+    before = serving()
+    with visitors() as seen:
+        begun = begin("upgrade", "-e", f"app_version={another}")
+        begun.reach("Check that the release answers through every proxy")
+        lose("proxy2")
+        told = begun.end()
+        assert told.status != 0
+        assert "proxy2 may go on sending requests to the release that failed" in told.text
+        # Longer than any request, after which the slot that failed would be stopped.
+        time.sleep(60)
+        assert ask("/version", at="proxy2").json()["version"] == another
+        assert {ask("/version", at="proxy1").json()["version"]} == before
+        machine("proxy2").check_output("systemctl start ssh")
+        run("upgrade", "-e", f"app_version={another}")
+    seen.assert_nothing_failed()
+    assert serving() == {another}
+
+
+@pytest.mark.for_long
+def test_a_run_without_the_first_host_respects_its_lock(begin, run, serving, another):
+    begun = begin("upgrade", "-e", f"app_version={another}")
+    begun.reach("slipway.stack.app : Build the release")
+    told = run("restart", "--limit", "app2,proxy1,proxy2", check=False)
+    assert told.status != 0
+    assert re.search(r"since \d{4}-\d\d-\d\d", told.text), told.text
+    assert begun.end().status == 0
+    assert serving() == {another}
+
+
+@pytest.mark.for_long
 def test_a_controller_that_dies_while_files_are_shipped_leaves_the_service_serving(
     begin, run, visitors, serving, another
 ):
