@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scenarios.sh [SCENARIO...]: tests scenarios two at a time (JOBS=n for another number), all of
 # them unless named; one line for each, and the end of the log of one that fails. One that takes longer
-# than MINUTES (30) is ended: it hangs, and would take the time of all the others. With BEGIN_BY (seconds since
+# than MINUTES (45) is ended: it hangs, and would take the time of all the others. With BEGIN_BY (seconds since
 # 1970), those that haven't begun by then are left out, and a line says so for each.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -14,12 +14,12 @@ test_one() {
         printf 'skip  %-22s there was no time for it: make molecule SCENARIO=%s\n' "$scenario" "$scenario"
         return
     fi
-    if timeout --kill-after=60 "${MINUTES:-30}m" "$testbed/molecule.sh" "$scenario" test >"$log" 2>&1; then
+    if timeout --kill-after=60 "${MINUTES:-45}m" "$testbed/molecule.sh" "$scenario" test >"$log" 2>&1; then
         printf 'ok    %-22s %4d s\n' "$scenario" "$((SECONDS - started))"
     else
         # The next scenario gets the memory; the log and `molecule.sh NAME converge` are what is left to look at.
         "$testbed/molecule.sh" "$scenario" destroy >>"$log.destroy" 2>&1 || true
-        [ $((SECONDS - started)) -lt $((${MINUTES:-30} * 60)) ] || echo "ended after ${MINUTES:-30} minutes" >>"$log"
+        [ $((SECONDS - started)) -lt $((${MINUTES:-45} * 60)) ] || echo "ended after ${MINUTES:-45} minutes" >>"$log"
         printf -- '--- %s\n%s\nFAIL  %-22s %4d s   log: %s\n' \
             "$scenario" "$(tail -n "${TAIL:-60}" "$log")" "$scenario" "$((SECONDS - started))" "${log#"$root"/}"
     fi

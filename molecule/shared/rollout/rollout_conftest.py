@@ -109,7 +109,7 @@ while not os.path.exists(stop):
             answers = met["answers"].setdefault(address + path, [])
             if status not in answers[-1:]:
                 answers.append(status)
-    time.sleep(0.05)
+    time.sleep(0.4)
 print(json.dumps(met))
 """
 
