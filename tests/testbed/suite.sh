@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What `make test` holds, one stage after the other; a failing stage doesn't hide the
 # ones after it. The last line counts unit tests, quality gates and scenarios together. On a machine too slow for all of it
-# in time, scenarios that haven't begun after TEST_MINUTES (55) are left out: it says which, and counts them as skipped.
+# in time, scenarios that haven't begun after TEST_MINUTES (60) are left out: it says which, and counts them as skipped.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -65,7 +65,7 @@ prepare() {
 }
 
 started=$SECONDS
-export BEGIN_BY=$((EPOCHSECONDS + ${TEST_MINUTES:-55} * 60))
+export BEGIN_BY=$((EPOCHSECONDS + ${TEST_MINUTES:-60} * 60))
 stage prepare prepare || die "the test bed could not be prepared, so nothing was tested"
 if [ -x "$root/tests/quality/run.sh" ]; then counted_stage quality "$root/tests/quality/run.sh"; fi
 unit_stage
