@@ -135,7 +135,7 @@ def test_a_proxy_that_is_lost_after_its_switch_has_a_release_to_send_to(
 ):
     before = serving()
     with visitors() as seen:
-        begun = begin("upgrade", "-e", f"app_version={another}")
+        begun = begin("upgrade", "-e", f"app_version={another}", "-e", "app_watch_seconds=30")
         begun.reach("Check that the release answers through every proxy")
         lose("proxy2")
         told = begun.end()

@@ -20,7 +20,7 @@ steps, logged, failures, requests = itertools.count(100), [], [], itertools.coun
 
 def ask(method, path, body=None):
     next(requests)
-    connection = http.client.HTTPSConnection(name, timeout=30, context=ssl._create_unverified_context())
+    connection = http.client.HTTPSConnection(name, timeout=70, context=ssl._create_unverified_context())
     try:
         headers = {"Content-Type": "application/json"}
         connection.request(method, "/api/2.0/mlflow/" + path, body and json.dumps(body), headers)
