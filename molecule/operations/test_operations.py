@@ -37,6 +37,10 @@ def test_a_command_runs_in_the_live_release_and_its_exit_status_decides(run):
     assert failed.status != 0
     assert "failed with exit status 1: no luck" in failed.text
     assert "Say what to run" in run("run", check=False).text
+    # Ansible cuts it at the space, and would run the shell's `true`.
+    cut = run("run", "-e", "app_run=true && false", check=False)
+    assert cut.status != 0
+    assert "Say what to run" in cut.text
 
 
 def test_logs_of_a_process_are_one_line_each(run, ask):
@@ -54,6 +58,9 @@ def test_sql_prints_rows_and_shows_no_password(run):
     failed = run("sql", "-e", "sql='select nothing_here'", check=False)
     assert failed.status != 0
     assert 'column "nothing_here" does not exist' in failed.text
+    cut = run("sql", "-e", "sql=select 1", check=False)
+    assert cut.status != 0
+    assert "Say what to ask" in cut.text
     assert [secret for secret in SECRETS if secret in told.text + failed.text] == []
 
 
