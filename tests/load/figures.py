@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Started at the given rate and answered at once; the others take long on purpose.
 QUICK = ("version", "item", "post")
 EXAMPLES = 5
+# A server may close a kept connection while a request is on its way; browsers repeat it (RFC 9110, 9.2.2; RFC 9113, 8.7).
+CLOSED = ("closed under the request", "refused by GOAWAY")
 TOLERABLE_LAG_MS = 50
 
 
@@ -59,6 +61,10 @@ def longest_gap(outcomes: Sequence[Outcome], start: float, end: float) -> dict[s
 
 def failed(outcomes: Iterable[Outcome]) -> int:
     return sum(1 for o in outcomes if o.failure)
+
+
+def closed_on_reuse(outcomes: Iterable[Outcome]) -> int:
+    return sum(1 for o in outcomes if o.failure in CLOSED and not o.is_new)
 
 
 def grouped(

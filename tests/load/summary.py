@@ -24,6 +24,7 @@ def summarize(record: Record, lines: Iterable[str], start: float, end: float) ->
         **_window(record, start, end, is_whole=True),
         "overloaded": lag is not None and lag["p99"] > figures.TOLERABLE_LAG_MS,
         "failures": figures.failures(outcomes),
+        "closed_on_reuse": figures.closed_on_reuse(outcomes),
         "examples": figures.examples(outcomes),
         "by_kind": figures.grouped(outcomes, lambda o: o.kind, figures.duration),
         "by_connection": figures.grouped(outcomes, figures.connection_of, figures.latency),

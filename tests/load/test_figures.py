@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from . import figures
@@ -68,3 +70,9 @@ def test_each_reason_has_a_few_examples() -> None:
     outcomes = [outcome(n, failure="timeout") for n in range(20)] + [outcome(50, failure="status 502")]
     reasons = [example["failure"] for example in figures.examples(outcomes)]
     assert reasons == ["timeout"] * figures.EXAMPLES + ["status 502"]
+
+
+def test_only_what_a_browser_repeats_counts_as_closed_on_reuse() -> None:
+    closed = outcome(1, failure="closed under the request")
+    others = [outcome(2), outcome(3, failure="status 502"), replace(closed, is_new=True)]
+    assert figures.closed_on_reuse([closed, outcome(4, failure="refused by GOAWAY"), *others]) == 2
