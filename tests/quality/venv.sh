@@ -19,7 +19,7 @@ wanted=$({
 if [ "$(cat "$venv/.groups" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 
 echo "making $venv ($("$python" --version))"
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+[ "$("$venv/bin/python" --version 2>&1)" = "$("$python" --version)" ] || "$python" -m venv --clear "$venv"
 # The pip that Debian 12 puts into an environment doesn't know dependency groups.
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check "pip==$pip_version"
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check "${groups[@]}"
