@@ -45,11 +45,11 @@ exclusively() {
     ) 9>"$lock"
 }
 
-# find_python MINOR...: the first interpreter of these that runs (a pyenv shim may be there and not run).
+# find_python MINOR...: the first interpreter of these that runs (a pyenv shim may be there and not run), Debian's before others.
 find_python() {
     local minor candidate
     for minor in "$@"; do
-        for candidate in "python3.$minor" "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$minor".*"/bin/python3.$minor"; do
+        for candidate in "/usr/bin/python3.$minor" "python3.$minor" "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$minor".*"/bin/python3.$minor"; do
             if "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1; then
                 "$candidate" -c 'import sys; print(sys.executable)'
                 return
