@@ -155,7 +155,9 @@ def test_a_proxy_that_is_lost_after_its_switch_has_a_release_to_send_to(
 
 @pytest.mark.for_long
 def test_a_run_without_the_first_host_respects_its_lock(begin, run, serving, another):
-    begun = begin("upgrade", "-e", f"app_version={another}")
+    # Settings that no release had make it a new one, which is built.
+    settings = json.dumps({"app_environment": {"APP_ENV": "production", "BEAT_INTERVAL": 5, "KILLED_AT": "never"}})
+    begun = begin("upgrade", "-e", f"app_version={another}", "-e", settings)
     begun.reach("slipway.stack.app : Build the release")
     told = run("restart", "--limit", "app2,proxy1,proxy2", check=False)
     assert told.status != 0

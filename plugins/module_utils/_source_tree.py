@@ -111,8 +111,13 @@ def unpack_archive(archive: Path, target: Path) -> Path:
     target.mkdir(parents=True)
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as tar:
-            _refuse_escapes(member.name for member in tar)
-            tar.extractall(target, filter="data")
+            members = tar.getmembers()
+            _refuse_escapes(member.name for member in members)
+            _refuse_tricks(members)
+            # Debian 12's Python 3.11.2 has no filters yet (PEP 706 came with 3.11.4).
+            if hasattr(tarfile, "data_filter"):
+                tar.extraction_filter = tarfile.data_filter
+            tar.extractall(target)
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             _refuse_escapes(zipped.namelist())
@@ -132,3 +137,19 @@ def _refuse_escapes(names: Iterable[str]) -> None:
     for name in names:
         if os.path.isabs(name) or ".." in Path(name).parts:
             raise StackError(f"the archive holds {name}, a path outside of itself: it can't be trusted.")
+
+
+def _refuse_tricks(members: Iterable[tarfile.TarInfo]) -> None:
+    """Links that lead outside, files that lie behind a link, and what is no file at all."""
+    by_name = {os.path.normpath(member.name): member for member in members}
+    links = {name for name, member in by_name.items() if member.issym()}
+    for name, member in by_name.items():
+        if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+            raise StackError(f"the archive holds {name}, which is no file, directory or link: it can't be trusted.")
+        if member.issym():
+            _refuse_escapes([os.path.normpath(os.path.join(os.path.dirname(name), member.linkname))])
+        if member.islnk():
+            _refuse_escapes([os.path.normpath(member.linkname)])
+        behind = {*map(str, Path(name).parents), os.path.normpath(member.linkname) if member.islnk() else ""}
+        if behind & links:
+            raise StackError(f"the archive holds {name} behind a link: it can't be trusted.")

@@ -108,6 +108,18 @@ def test_an_upgrade_costs_no_visitor_anything(run, visitors, reader, serving, as
 
 
 @pytest.mark.one_host
+def test_another_environment_and_the_way_back_cost_no_visitor_anything(run, visitors, configured):
+    other = {"app_environment": {**SETTINGS["app_environment"], "GREETING": "hello"}}
+    with visitors() as seen:
+        run("upgrade", "-e", "app_version=v1.1.0", "-e", json.dumps(other))
+        assert configured() == ("hello", SECRETS[0], {1})
+        run("rollback")
+        assert configured() == (None, SECRETS[0], {1})
+    # Nothing is reloaded for it.
+    seen.assert_nothing_failed()
+
+
+@pytest.mark.one_host
 def test_a_changed_setting_and_the_way_back_cost_no_visitor_anything(run, visitors, reader, ask, configured, report):
     # A slot that gets the release after the next one must give up the WebSockets of visitors who came long before.
     with visitors() as seen:

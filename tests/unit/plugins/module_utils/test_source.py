@@ -219,6 +219,47 @@ def test_an_archive_may_not_reach_outside_of_itself(tmp_path: Path, cache: sourc
         found.pack(found.resolve(""), cache.tarball(found.resolve("")))
 
 
+def tar_of(path: Path, **members: str) -> Path:
+    """What each name leads to; a file where that is empty, and a pipe where it is a bar."""
+    with tarfile.open(path, "w") as tar:
+        for name, target in members.items():
+            member = tarfile.TarInfo(name.replace("__", "/"))
+            member.linkname = target.strip("|=")
+            member.type = {"": tarfile.REGTYPE, "|": tarfile.FIFOTYPE}.get(
+                target, tarfile.LNKTYPE if target.startswith("=") else tarfile.SYMTYPE
+            )
+            tar.addfile(member)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"out": "../../etc"}, "path outside of itself"),
+        ({"etc": "/etc"}, "path outside of itself"),
+        ({"shadow": "=/etc/shadow"}, "path outside of itself"),
+        ({"here": ".", "here__app.py": ""}, "behind a link"),
+        ({"app.py": "main.py", "same": "=app.py"}, "behind a link"),
+        ({"pipe": "|"}, "no file, directory or link"),
+    ],
+    ids=str,
+)
+def test_links_of_an_archive_lead_nowhere_else(
+    members: dict[str, str], reason: str, tmp_path: Path, cache: source.Cache
+) -> None:
+    found = source.Archive(str(tar_of(tmp_path / "evil.tar", **members)), "", cache, no_download)
+    with pytest.raises(StackError, match=reason):
+        found.pack(found.resolve(""), cache.tarball(found.resolve("")))
+
+
+def test_links_within_an_archive_are_kept(tmp_path: Path, cache: source.Cache) -> None:
+    archive = tar_of(tmp_path / "shop.tar", **{"src__app.py": "", "app.py": "src/app.py", "src__up": "../app.py"})
+    found = source.Archive(str(archive), "", cache, no_download)
+    target = cache.tarball(found.resolve("1.0"))
+    found.pack(found.resolve("1.0"), target)
+    assert names_in(target) == ["app.py", "src/app.py", "src/up"]
+
+
 # --- packages
 
 
