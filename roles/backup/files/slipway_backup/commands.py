@@ -57,6 +57,12 @@ def started(
                     pipe.close()
 
 
+def pipe_of(end: IO[bytes] | None) -> IO[bytes]:
+    if end is None:
+        raise RuntimeError("the program was started without this pipe")
+    return end
+
+
 def text_of(said: IO[bytes]) -> str:
     said.seek(0)
     return said.read().decode(errors="replace")

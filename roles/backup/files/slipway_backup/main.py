@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import backup, database, facts, prove, restore, runs
+from . import archive, backup, database, facts, prove, restore, runs
 from .alarm import raise_alarm
 from .commands import Failure
 from .settings import Settings, load
@@ -119,7 +119,6 @@ def plan(settings: Settings, options: argparse.Namespace) -> Result:
                 f"the backup names users that the server doesn't have: create {', '.join(sorted(missing))} first"
             )
         database.program("pg_restore", max(server, recorded["server"]))
-        restore.check_room(settings.work, recorded["dump_bytes"])
     paths = restorable(settings, manifest) if options.files else []
     restore.check_swappable(paths)
     for path in paths:
@@ -166,8 +165,7 @@ def load_database(settings: Settings, options: argparse.Namespace) -> Result:
         return {"seconds": round(time.monotonic() - began, 2)}
     repository, run, manifest = chosen(settings, options)
     recorded = manifest["database"]
-    with restore.fetched(repository, run, recorded["dump_bytes"], settings.work) as dump:
-        restore.load(dump, recorded["server"], target, settings.test_jobs)
+    archive.load_stream(repository, run, recorded, target, settings.test_jobs)
     seconds = round(time.monotonic() - began, 2)
     restore.compare(recorded, target)
     return {"run": run.id, "seconds": seconds}

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg2.extensions import quote_ident
 
-from . import cluster, facts, restore, runs
+from . import archive, cluster, facts, restore, runs
 from .backup import repository_named
 from .commands import Failure, environment, run, started, text_of
 from .database import asking
@@ -45,7 +45,7 @@ def prove_database(
     settings: Settings, repository: Repository, chosen: runs.Run, recorded: facts.Facts
 ) -> dict[str, Any]:
     cluster.remove_leftovers(settings.work)
-    restore.check_room(settings.work, recorded["dump_bytes"] + recorded["bytes"] * restore.ROOM)
+    restore.check_room(settings.work, recorded["bytes"] * restore.ROOM)
     with cluster.throw_away(recorded["server"], settings.work) as access:
         began = time.monotonic()
         with asking(access) as session:
@@ -56,8 +56,7 @@ def prove_database(
                     f"CREATE DATABASE {quote_ident(NAME, session)} TEMPLATE template0 ENCODING '{recorded['encoding']}'"
                 )
         target = access | {"PGDATABASE": NAME}
-        with restore.fetched(repository, chosen, recorded["dump_bytes"], settings.work) as dump:
-            restore.load(dump, recorded["server"], target, settings.test_jobs)
+        archive.load_stream(repository, chosen, recorded, target, settings.test_jobs)
         seconds = time.monotonic() - began
         restore.compare(recorded, target)
         ask(settings.check, target)

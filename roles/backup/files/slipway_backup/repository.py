@@ -7,13 +7,13 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from .commands import Failure, environment, failure_of, run, splice, started, text_of
+from .commands import Failure, environment, failure_of, pipe_of, run, splice, started, text_of
 from .settings import Place
 
 # restic ends so when a file couldn't be read, and has written a snapshot without it.
@@ -93,12 +93,12 @@ class Repository:
             started(command, env, stdout=pipe) as (producer, producer_said),
             started(backup, self._environment, stdin=pipe, stdout=printed) as (restic, restic_said),
         ):
-            moved, taken = splice(_pipe(producer.stdout), _pipe(restic.stdin))
+            moved, taken = splice(pipe_of(producer.stdout), pipe_of(restic.stdin))
             if taken:
                 if producer.wait() != 0:
                     restic.kill()
                     raise failure_of(command, producer.returncode, text_of(producer_said))
-                _pipe(restic.stdin).close()
+                pipe_of(restic.stdin).close()
             if restic.wait() != 0:
                 raise self._explained(failure_of(backup, restic.returncode, text_of(restic_said)))
             return _summary(text_of(printed)) | {"bytes": moved}
@@ -118,6 +118,15 @@ class Repository:
     def fetch(self, snapshot: str, filename: str, target: IO[bytes]) -> None:
         command = ["restic", *self._options, "dump", READING, snapshot, f"/{filename}"]
         with started(command, self._environment, stdout=target) as (restic, said):
+            if restic.wait() != 0:
+                raise self._explained(failure_of(command, restic.returncode, text_of(said)))
+
+    @contextlib.contextmanager
+    def reading(self, snapshot: str, filename: str) -> Iterator[IO[bytes]]:
+        """The same as a pipe; raises Failure at its end where the repository couldn't give it all."""
+        command = ["restic", *self._options, "dump", READING, snapshot, f"/{filename}"]
+        with started(command, self._environment, stdout=subprocess.PIPE) as (restic, said):
+            yield pipe_of(restic.stdout)
             if restic.wait() != 0:
                 raise self._explained(failure_of(command, restic.returncode, text_of(said)))
 
@@ -171,12 +180,6 @@ class Repository:
 def moment(text: str) -> datetime:
     """restic's time, which has more digits than Python reads."""
     return datetime.fromisoformat(re.sub(r"\.\d+", "", text))
-
-
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None:
-        raise RuntimeError("the program was started without this pipe")
-    return pipe
 
 
 def _summary(printed: str) -> dict[str, Any]:

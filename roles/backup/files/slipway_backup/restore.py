@@ -9,16 +9,16 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from psycopg2.extensions import connection, quote_ident
 
 from . import facts, runs
+from .archive import analyze, check_empty, load_archive
 from .backup import MANIFEST
-from .commands import Failure, environment, run, started, text_of
-from .database import DUMP, asking, entries, program
+from .commands import Failure, environment, pipe_of, started, text_of
+from .database import asking, program
 from .repository import Repository
 from .runs import Run
 
@@ -30,8 +30,7 @@ IMPORTED = 2
 GUNZIPPED = 8
 MOUNTS = Path("/proc/self/mounts")
 CUSTOM = b"PGDMP"
-# Only a superuser may say these, who has made the extensions already.
-OF_EXTENSIONS = r" EXTENSION - | COMMENT - EXTENSION "
+# Only a superuser may say these.
 SUPERUSERS = re.compile(rb"(COMMENT ON EXTENSION |ALTER [A-Z ]+ .* OWNER TO |CREATE SCHEMA public;)")
 
 
@@ -65,49 +64,6 @@ def mount_points(mounts: Path) -> list[str]:
     return [re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point) for point in points]
 
 
-@contextmanager
-def fetched(repository: Repository, run: Run, size: int, folder: Path) -> Iterator[Path]:
-    """The dump in a file, without which pg_restore can't use more than one job."""
-    check_room(folder, size)
-    with tempfile.NamedTemporaryFile(prefix="dump-", dir=folder) as file:
-        repository.fetch(run.parts["database"], DUMP, file)
-        found = os.fstat(file.fileno()).st_size
-        if found != size:
-            raise Failure(f"the dump has {found} bytes instead of {size}: it isn't whole")
-        yield Path(file.name)
-
-
-def load(dump: Path, server: int, access: dict[str, str], jobs: int) -> None:
-    """Restore a dump in pg_dump's custom format; access may be a superuser's or an ordinary owner's."""
-    with asking(access) as session:
-        mighty = facts.rows_of(session, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")[0][0]
-        check_empty(session)
-    env = environment(**access)
-    command = [program("pg_restore", server), "--exit-on-error", f"--jobs={jobs}", f"--dbname={access['PGDATABASE']}"]
-    with tempfile.NamedTemporaryFile("w", prefix="list-") as wanted:
-        if not mighty:
-            wanted.write(entries(run([command[0], "--list", str(dump)], env), OF_EXTENSIONS))
-            wanted.flush()
-            command += ["--no-owner", f"--use-list={wanted.name}"]
-        run([*command, str(dump)], env)
-    analyze(access)
-
-
-def check_empty(session: connection) -> None:
-    there = facts.tables(session)
-    if there:
-        raise Failure(
-            f"the database {session.info.dbname} holds {len(there)} tables already: restore into an empty one"
-        )
-
-
-def analyze(access: dict[str, str]) -> None:
-    """Without it the first queries would be planned for empty tables."""
-    with asking(access) as session:
-        session.autocommit = True
-        facts.rows_of(session, "SET statement_timeout = 0; ANALYZE; SELECT 1")
-
-
 def load_file(dump: Path, access: dict[str, str], jobs: int) -> None:
     """Import somebody's own dump: custom format, or plain SQL, gzipped or not."""
     with asking(access) as session:
@@ -116,7 +72,7 @@ def load_file(dump: Path, access: dict[str, str], jobs: int) -> None:
     with dump.open("rb") as file:
         start = file.read(len(CUSTOM))
     if start == CUSTOM:
-        load(dump, server, access, jobs)
+        load_archive(dump, server, access, jobs)
         return
     command = [program("psql", server), "-X", "-q", "--set=ON_ERROR_STOP=1", "--single-transaction"]
     with (
@@ -124,7 +80,7 @@ def load_file(dump: Path, access: dict[str, str], jobs: int) -> None:
         open(os.devnull, "wb") as nowhere,
         started(command, environment(**access), stdin=-1, stdout=nowhere) as (psql, said),
     ):
-        _feed(source, psql.stdin)
+        _feed(source, pipe_of(psql.stdin))
         if psql.wait() != 0:
             raise Failure(f"{dump.name} can't be imported: {text_of(said).strip().partition(chr(10))[0]}")
     analyze(access)
@@ -134,9 +90,7 @@ def _opened(dump: Path, start: bytes) -> IO[bytes]:
     return gzip.open(dump) if start.startswith(b"\x1f\x8b") else dump.open("rb")  # type: ignore[return-value]
 
 
-def _feed(source: Iterable[bytes], sink: IO[bytes] | None) -> None:
-    if sink is None:
-        raise RuntimeError("psql was started without a pipe")
+def _feed(source: Iterable[bytes], sink: IO[bytes]) -> None:
     try:
         for line in importable(source):
             sink.write(line)

@@ -24,9 +24,21 @@ FILES = Path(__file__).parents[4] / "roles" / "backup" / "files"
 
 sys.path.insert(0, str(FILES))
 
-database, facts, main, restore, runs, status, backup_job, repository_module, settings_module, table_module = (
+archive, database, facts, main, restore, runs, status, backup_job, repository_module, settings_module, table_module = (
     importlib.import_module(f"slipway_backup.{name}")
-    for name in ("database", "facts", "main", "restore", "runs", "status", "backup", "repository", "settings", "table")
+    for name in (
+        "archive",
+        "database",
+        "facts",
+        "main",
+        "restore",
+        "runs",
+        "status",
+        "backup",
+        "repository",
+        "settings",
+        "table",
+    )
 )
 prune, load, table = backup_job.prune, settings_module.load, table_module.table
 Failure, Place = repository_module.Failure, settings_module.Place
@@ -61,6 +73,10 @@ if words[0] == "backup":
         file.write(content)
     save(saved + [{"id": number, "time": value("--time").replace(" ", "T") + ".123456789Z", "tags": value("--tag").split(",")}])
     print(json.dumps({"snapshot_id": number, "data_added": 7, "total_bytes_processed": len(content), "total_files_processed": 1}))
+elif words[0] == "dump":
+    sys.stdout.buffer.write(open(folder + "/" + words[1], "rb").read())
+    if os.path.exists(folder + "/damaged"):
+        sys.exit("Fatal: ciphertext verification failed")
 elif words[0] == "snapshots":
     print(json.dumps(saved))
 elif words[0] == "copy":
@@ -162,6 +178,61 @@ def test_a_repository_that_fails_says_why_and_ends_the_program(repository: Any, 
     with pytest.raises(Failure, match="repository local: restic ended with 1: Fatal: the disk is full"):
         repository.store_stream(["yes"], {"PATH": "/usr/bin"}, "dump", MARKS)
     assert time.monotonic() - started < 10
+
+
+# A dump of 4 MB whose list is within its first 3 MB, for a pg_restore that wants "end" last.
+DUMP = b"list" + bytes(3 << 20) + b"rows" + bytes(1 << 20) + b"end"
+PG_RESTORE = """#!/usr/bin/python3
+import sys
+if "--list" in sys.argv:
+    sys.exit(0 if b"rows" in open(sys.argv[-1], "rb").read() else 1)
+if "--section=post-data" in sys.argv:
+    open({log!r}, "w").write(" ".join(sys.argv[1:]))
+elif not sys.stdin.buffer.read().endswith(b"end"):
+    sys.exit("pg_restore: error: unexpected end of file")
+"""
+
+
+@pytest.fixture
+def load_dump(repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """load_dump(DUMP, BYTES): put what the repository holds into a database; returns how the indexes were asked for."""
+    pg_restore, log = tmp_path / "pg_restore", tmp_path / "asked"
+    pg_restore.write_text(PG_RESTORE.format(log=str(log)))
+    pg_restore.chmod(0o755)
+    monkeypatch.setattr(archive, "program", lambda _name, _server: str(pg_restore))
+    monkeypatch.setattr(archive, "prepared", lambda *_arguments: [str(pg_restore)])
+    monkeypatch.setattr(archive, "analyze", lambda _access: None)
+
+    def call(dump: bytes, dumped: int) -> str:
+        (tmp_path / "local" / "1").write_bytes(dump)
+        run = runs.Run("1", "manual", datetime.now(UTC), {"database": "1"}, True)
+        archive.load_stream(repository, run, {"dump_bytes": dumped, "server": 150000}, {}, 2)
+        return log.read_text()
+
+    return call
+
+
+def test_indexes_are_built_from_the_beginning_of_a_stream(load_dump: Callable[..., str]) -> None:
+    asked = load_dump(DUMP, len(DUMP))
+    assert asked.startswith("--section=post-data --jobs=2 ")
+    assert not Path(asked.split()[-1]).exists()
+
+
+@pytest.mark.parametrize("there", [2, 3 << 20, len(DUMP) - 1])
+def test_a_dump_that_ends_early_isnt_whole(load_dump: Callable[..., str], there: int) -> None:
+    with pytest.raises(Failure, match=f"the dump has {there} bytes instead of {len(DUMP)}: it isn't whole"):
+        load_dump(DUMP[:there], len(DUMP))
+
+
+def test_a_stream_that_pg_restore_refuses_fails_in_its_words(load_dump: Callable[..., str]) -> None:
+    with pytest.raises(Failure, match="pg_restore ended with 1: pg_restore: error: unexpected end of file"):
+        load_dump(DUMP + b"more", len(DUMP) + 4)
+
+
+def test_a_repository_that_is_damaged_says_so_first(load_dump: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "local" / "damaged").touch()
+    with pytest.raises(Failure, match="repository local: restic ended with 1: Fatal: ciphertext verification failed"):
+        load_dump(DUMP[:1000], len(DUMP))
 
 
 def test_the_manifest_is_stored_last_and_copied(backup: Any, tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""A dump in pg_dump's custom format, put into a database: from a file, or while it is still coming out of the repository.
+
+Of a stream only the beginning is kept: it lists what the dump holds, which is all that indexes and constraints need to be
+built by several jobs after the rows are in.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from psycopg2.extensions import connection
+
+from . import facts
+from .commands import Failure, environment, failure_of, pipe_of, run, splice, started, text_of
+from .database import DUMP, asking, entries, program
+from .repository import Repository
+from .runs import Run
+
+# Bytes of a dump's beginning that are looked at first; its list is rarely longer.
+HEAD = 1 << 20
+# Only a superuser may say these, who has made the extensions already.
+OF_EXTENSIONS = r" EXTENSION - | COMMENT - EXTENSION "
+
+
+def load_stream(repository: Repository, run_: Run, recorded: facts.Facts, access: dict[str, str], jobs: int) -> None:
+    """Restore a run's dump; recorded is what was written down of it, access a superuser's or an ordinary owner's."""
+    with (
+        tempfile.NamedTemporaryFile(prefix="head-") as head,
+        tempfile.NamedTemporaryFile("w", prefix="list-") as wanted,
+    ):
+        command: list[str] = []
+        complaint: Failure | None = Failure("the dump doesn't say what it holds")
+        with repository.reading(run_.parts["database"], DUMP) as source:
+            if read_head(source, head, program("pg_restore", recorded["server"])):
+                command = prepared(Path(head.name), recorded["server"], access, wanted)
+                poured, complaint = pour(head, source, [*command, "--section=pre-data", "--section=data"], access)
+            else:
+                poured = head.tell()
+        # Of all that may have gone wrong, the repository's own word comes first, and then the bytes that it gave.
+        if poured != recorded["dump_bytes"]:
+            raise Failure(f"the dump has {poured} bytes instead of {recorded['dump_bytes']}: it isn't whole")
+        if complaint:
+            raise complaint
+        run([*command, "--section=post-data", f"--jobs={jobs}", head.name], environment(**access))
+    analyze(access)
+
+
+def load_archive(dump: Path, server: int, access: dict[str, str], jobs: int) -> None:
+    """Restore a dump that lies in a file, on the same terms."""
+    with tempfile.NamedTemporaryFile("w", prefix="list-") as wanted:
+        run([*prepared(dump, server, access, wanted), f"--jobs={jobs}", str(dump)], environment(**access))
+    analyze(access)
+
+
+def prepared(dump: Path, server: int, access: dict[str, str], wanted: IO[str]) -> list[str]:
+    """The beginning of pg_restore's command line; what the user of access may not do is left out of the list in wanted."""
+    with asking(access) as session:
+        mighty = facts.rows_of(session, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")[0][0]
+        check_empty(session)
+    command = [program("pg_restore", server), "--exit-on-error", f"--dbname={access['PGDATABASE']}"]
+    if not mighty:
+        wanted.write(entries(run([command[0], "--list", str(dump)], environment(**access)), OF_EXTENSIONS))
+        wanted.flush()
+        command += ["--no-owner", f"--use-list={wanted.name}"]
+    return command
+
+
+def read_head(source: IO[bytes], head: IO[bytes], pg_restore: str) -> bool:
+    """Read so much of a dump that its list is whole; False where it ends before."""
+    wanted = HEAD
+    while True:
+        while (missing := wanted - head.tell()) and (chunk := os.read(source.fileno(), missing)):
+            head.write(chunk)
+        head.flush()
+        listed = subprocess.run([pg_restore, "--list", head.name], env=environment(), check=False, capture_output=True)
+        if listed.returncode == 0 or missing:
+            return listed.returncode == 0
+        wanted *= 4
+
+
+def pour(
+    head: IO[bytes], source: IO[bytes], command: Sequence[str], access: dict[str, str]
+) -> tuple[int, Failure | None]:
+    """Give pg_restore the beginning and all that follows; return the bytes, and its complaint at their end.
+
+    Raises Failure where it didn't want them all.
+    """
+    with started(command, environment(**access), stdin=subprocess.PIPE) as (pg_restore, said):
+        sink = pipe_of(pg_restore.stdin)
+        head.seek(0)
+        try:
+            shutil.copyfileobj(head, sink)
+            sink.flush()
+            moved, taken = splice(source, sink)
+        except BrokenPipeError:
+            moved, taken = 0, False
+        with suppress(BrokenPipeError):
+            sink.close()
+        status = pg_restore.wait()
+        complaint = failure_of(command, status, text_of(said)) if status or not taken else None
+        if complaint and not taken:
+            raise complaint
+        return head.tell() + moved, complaint
+
+
+def check_empty(session: connection) -> None:
+    there = facts.tables(session)
+    if there:
+        raise Failure(
+            f"the database {session.info.dbname} holds {len(there)} tables already: restore into an empty one"
+        )
+
+
+def analyze(access: dict[str, str]) -> None:
+    """Without it the first queries would be planned for empty tables."""
+    with asking(access) as session:
+        session.autocommit = True
+        facts.rows_of(session, "SET statement_timeout = 0; ANALYZE; SELECT 1")
