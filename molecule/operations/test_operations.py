@@ -130,18 +130,20 @@ def test_workers_restart_where_they_are_and_lose_no_job(run, visitors, machine):
 
 
 @pytest.mark.for_long
-def test_the_password_of_the_database_changes_and_no_request_fails(run, begin, visitors, machine, serving):
+def test_the_password_of_the_database_changes_and_no_request_fails(run, begin, visitors, machine, serving, ask):
     new = ("-e", json.dumps({"app_database_password": NEW_PASSWORD}))
     with visitors() as seen:
         # The live release comes in by the second login, with a password that nobody remembers.
         half = begin("database_password", "-e", json.dumps({"app_database_password": NEW_PASSWORD[::-1]}))
         half.reach("slipway.stack.app : Make sure that nothing of an older release runs")
         half.kill()
+        assert ask("/env/DB_USER").json()["value"] == "shop_second"
         told = run("database_password", *new)
     # Two old slots were left for good meanwhile.
     seen.assert_nothing_failed(drained=True)
     assert "logs in with its new password" in told.text
     assert serving() == {"v1.0.0"}
+    assert ask("/env/DB_USER").json()["value"] == "shop"
     tried = "PGPASSWORD=%s psql -h 127.0.0.1 -U %s -d shop -Atc 'select 1'"
     one = machine("one")
     assert one.check_output(tried, NEW_PASSWORD, "shop") == "1"
