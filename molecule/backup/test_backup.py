@@ -15,6 +15,7 @@ ROWS = 1_000_000 if SOAK else 60_000
 DAYS = 30
 PASSPHRASE = "7c1e5f0a9b3d4826e1f7a0c4d9b85263"
 ALARMS = "/var/lib/slipway/shop/backup/alarms"
+METRICS = "/var/lib/prometheus/node-exporter/slipway_backup_shop.prom"
 UNIT = "slipway-backup@shop.service"
 # What restic calls it, wherever it comes upon it.
 CORRUPT = "ciphertext verification failed|does not match|hash mismatch|repository contains errors"
@@ -112,7 +113,7 @@ def test_redis_and_the_configuration_are_in_it(host, runs):
 
 
 def test_what_was_proven_is_in_the_metrics(host):
-    metrics = host.file("/var/lib/prometheus/node-exporter/slipway_backup_shop.prom").content_string
+    metrics = host.file(METRICS).content_string
     values = dict(line.split(" ") for line in metrics.splitlines() if not line.startswith("#"))
     assert values['slipway_backup_failed{application="shop",job_name="backup"}'] == "0"
     assert float(values['slipway_backup_rto_seconds{application="shop"}']) > 0
@@ -143,7 +144,7 @@ def test_a_copy_that_is_away_is_loud_and_made_up_for(host, vault, runs, job):
     assert host.check_output("systemctl show -p Result --value %s", UNIT) == "exit-code"
     vault.check_output("systemctl start ssh.service")
     assert job("backup")["state"] == "failed"
-    assert "backup repository offsite" in host.file("/var/lib/slipway/shop/backup/alarms").content_string
+    assert "backup repository offsite" in host.file(ALARMS).content_string
     host.check_output("systemctl start %s", UNIT)
     assert job("backup")["state"] == "ok"
     assert runs("--from", "offsite") == runs()
@@ -170,6 +171,22 @@ def test_a_reboot_in_the_middle_leaves_nothing(host, runs, reboot, job, in_the_m
     assert job("backup")["state"] == "failed"
     host.check_output("systemctl start %s", UNIT)
     assert len(runs()) == len(before) + 1
+
+
+@pytest.mark.for_long
+def test_a_host_that_loses_its_power_says_so_when_it_is_back(host, runs, switched_off, job, in_the_middle, wait_until):
+    before = runs()
+    in_the_middle()
+    with switched_off("one"):
+        pass
+    wait_until(lambda: host.run("systemctl is-failed slipway-backup-after-boot@shop").rc == 0, seconds=60)
+    assert "it broke off" in job("backup")["error"]
+    assert host.file(ALARMS).content_string.splitlines()[-1].startswith("backup it broke off")
+    assert 'slipway_backup_failed{application="shop",job_name="backup"} 1' in host.file(METRICS).content_string
+    assert runs() == before
+    host.check_output("systemctl start %s", UNIT)
+    assert len(runs()) == len(before) + 1
+    host.check_output("systemctl reset-failed slipway-backup-after-boot@shop")
 
 
 @pytest.mark.for_long
@@ -271,7 +288,7 @@ def test_a_flipped_byte_fails_the_restore_test(host, other):
     done = other(place, "test")
     assert done.rc != 0
     assert re.search(CORRUPT, done.stderr), done.stderr
-    assert "test repository flipped" in host.file("/var/lib/slipway/shop/backup/alarms").content_string
+    assert "test repository flipped" in host.file(ALARMS).content_string
 
 
 @pytest.mark.for_long

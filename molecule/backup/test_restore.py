@@ -106,6 +106,18 @@ def test_somebodys_own_dump_is_imported(play, host, sql, tmp_path, dump):
     sql("DROP DATABASE shop_own", "postgres")
 
 
+@pytest.mark.for_long
+def test_a_dump_that_was_cut_off_is_refused(play, said, sql, host, tmp_path):
+    path = tmp_path / "cut.sql"
+    whole = host.check_output("cd / && runuser -u postgres -- pg_dump shop")
+    rows = whole.index("COPY public.items ")
+    path.write_text(whole[: rows + (whole.index("\\.", rows) - rows) // 2])
+    done = play("slipway.stack.restore", "-e", "restore_database=shop_cut", "-e", f"file={path}", check=False)
+    assert done.returncode != 0
+    assert "the dump isn't whole" in said(done)
+    assert "shop_cut" not in sql("SELECT datname FROM pg_database", "postgres")
+
+
 def test_a_restore_that_fails_half_way_leaves_what_was_there(play, said, lost, contents, curl, sql, tmp_path):
     before = contents()
     dump = tmp_path / "broken.sql"
@@ -142,6 +154,20 @@ def test_it_comes_back_in_place_and_can_be_undone(play, said, saved, lost, conte
     undo = re.search(r"restore_run=(\S+?),", done)
     assert undo, done[-2000:]
     play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"restore_run={undo[1]}")
+    assert contents() == before
+    # All uploads are lost, which is what a restore is for.
+    host.check_output(f"rm -rf {UPLOADS}")
+    play("slipway.stack.restore", "-e", "restore_confirm=shop", "-e", f"restore_run={saved[0]}")
+    assert contents() == saved[1]
+    play(
+        "slipway.stack.restore",
+        "-e",
+        "restore_confirm=shop",
+        "-e",
+        f"restore_run={undo[1]}",
+        "-e",
+        "restore_safety=false",
+    )
     assert contents() == before
     assert host.check_output(f"{PROGRAM} list").count('"safety"') >= 2
 

@@ -7,6 +7,7 @@ built by several jobs after the rows are in.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,12 +20,14 @@ from psycopg2.extensions import connection
 
 from . import facts
 from .commands import Failure, environment, failure_of, pipe_of, run, splice, started, text_of
-from .database import DUMP, asking, entries, program
+from .database import DUMP, asking, entries, program, reader
 from .repository import Repository
 from .runs import Run
 
 # Bytes of a dump's beginning that are looked at first; its list is rarely longer.
 HEAD = 1 << 20
+# What pg_restore says of a list that goes on behind it.
+TOO_SHORT = "end of file"
 # Only a superuser may say these, who has made the extensions already.
 OF_EXTENSIONS = r" EXTENSION - | COMMENT - EXTENSION "
 
@@ -38,8 +41,9 @@ def load_stream(repository: Repository, run_: Run, recorded: facts.Facts, access
         command: list[str] = []
         complaint: Failure | None = Failure("the dump doesn't say what it holds")
         with repository.reading(run_.parts["database"], DUMP) as source:
-            if read_head(source, head, program("pg_restore", recorded["server"])):
-                command = prepared(Path(head.name), recorded["server"], access, wanted)
+            pg_restore = reader(recorded)
+            if read_head(source, head, pg_restore):
+                command = prepared(Path(head.name), pg_restore, access, wanted)
                 poured, complaint = pour(head, source, [*command, "--section=pre-data", "--section=data"], access)
             else:
                 poured = head.tell()
@@ -55,20 +59,25 @@ def load_stream(repository: Repository, run_: Run, recorded: facts.Facts, access
 def load_archive(dump: Path, server: int, access: dict[str, str], jobs: int) -> None:
     """Restore a dump that lies in a file, on the same terms."""
     with tempfile.NamedTemporaryFile("w", prefix="list-") as wanted:
-        run([*prepared(dump, server, access, wanted), f"--jobs={jobs}", str(dump)], environment(**access))
+        command = prepared(dump, program("pg_restore", server), access, wanted)
+        run([*command, f"--jobs={jobs}", str(dump)], environment(**access))
     analyze(access)
 
 
-def prepared(dump: Path, server: int, access: dict[str, str], wanted: IO[str]) -> list[str]:
-    """The beginning of pg_restore's command line; what the user of access may not do is left out of the list in wanted."""
+def prepared(dump: Path, pg_restore: str, access: dict[str, str], wanted: IO[str]) -> list[str]:
+    """The beginning of its command line; the list in wanted leaves out what is there, and what the user of access may not do."""
     with asking(access) as session:
         mighty = facts.rows_of(session, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")[0][0]
         check_empty(session)
-    command = [program("pg_restore", server), "--exit-on-error", f"--dbname={access['PGDATABASE']}"]
+        there = [f" SCHEMA - {re.escape(name)} " for name in facts.schemas(session)]
+    unwanted = there if mighty else [OF_EXTENSIONS, *there]
+    command = [pg_restore, "--exit-on-error", f"--dbname={access['PGDATABASE']}"]
     if not mighty:
-        wanted.write(entries(run([command[0], "--list", str(dump)], environment(**access)), OF_EXTENSIONS))
+        command.append("--no-owner")
+    if unwanted:
+        wanted.write(entries(run([pg_restore, "--list", str(dump)], environment(**access)), "|".join(unwanted)))
         wanted.flush()
-        command += ["--no-owner", f"--use-list={wanted.name}"]
+        command.append(f"--use-list={wanted.name}")
     return command
 
 
@@ -79,9 +88,12 @@ def read_head(source: IO[bytes], head: IO[bytes], pg_restore: str) -> bool:
         while (missing := wanted - head.tell()) and (chunk := os.read(source.fileno(), missing)):
             head.write(chunk)
         head.flush()
-        listed = subprocess.run([pg_restore, "--list", head.name], env=environment(), check=False, capture_output=True)
+        command = [pg_restore, "--list", head.name]
+        listed = subprocess.run(command, env=environment(), check=False, capture_output=True, text=True)
         if listed.returncode == 0 or missing:
             return listed.returncode == 0
+        if TOO_SHORT not in listed.stderr:
+            raise failure_of(command, listed.returncode, listed.stderr)
         wanted *= 4
 
 

@@ -43,7 +43,7 @@ def throw_away(server: int, parent: Path) -> Iterator[dict[str, str]]:
     data = folder / "data"
     try:
         _run_as_owner(
-            [program("initdb", server), "-D", str(data), "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+            [program("initdb", server), "-D", str(data), "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         )
         (data / "postgresql.auto.conf").write_text(CONFIGURATION.format(socket=folder), encoding="utf-8")
         control = [program("pg_ctl", server), "-D", str(data), "-s", "-w"]

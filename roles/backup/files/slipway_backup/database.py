@@ -16,6 +16,14 @@ from .commands import Failure, environment
 
 PROGRAMS = Path("/usr/lib/postgresql")
 DUMP = "database.dump"
+# Those of libpq's variables whose parameter isn't called the same.
+PARAMETERS = {
+    "PGDATABASE": "dbname",
+    "PGCHANNELBINDING": "channel_binding",
+    "PGTARGETSESSIONATTRS": "target_session_attrs",
+    "PGSSLMINPROTOCOLVERSION": "ssl_min_protocol_version",
+    "PGSSLMAXPROTOCOLVERSION": "ssl_max_protocol_version",
+}
 
 
 def program(name: str, server: int, root: Path = PROGRAMS) -> str:
@@ -30,6 +38,11 @@ def program(name: str, server: int, root: Path = PROGRAMS) -> str:
     return str(there[fitting[0]])
 
 
+def version_of(path: str) -> int:
+    """The major version of a program of PostgreSQL's, as a server tells its own."""
+    return int(Path(path).parts[-3]) * 10000
+
+
 def _listed(versions: dict[int, Path]) -> str:
     return ", ".join(map(str, sorted(versions))) or "no version"
 
@@ -39,14 +52,14 @@ def connect(access: dict[str, str]) -> connection:
     parameters: dict[str, Any] = {parameter(name): value for name, value in access.items()}
     try:
         session: connection = psycopg2.connect(**parameters, application_name="slipway backup", connect_timeout=15)
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         raise Failure(f"the database can't be reached: {first_line(error)}") from error
     return session
 
 
 def parameter(variable: str) -> str:
     """libpq's name for a parameter that a variable of its environment sets."""
-    return {"PGDATABASE": "dbname"}.get(variable, variable.removeprefix("PG").lower())
+    return PARAMETERS.get(variable, variable.removeprefix("PG").lower())
 
 
 def first_line(error: BaseException) -> str:
@@ -65,6 +78,11 @@ def asking(access: dict[str, str]) -> Iterator[connection]:
         session.close()
 
 
+def reader(recorded: dict[str, Any]) -> str:
+    """A pg_restore that understands a dump of which this was recorded; pg_dump may have been newer than the server."""
+    return program("pg_restore", max(recorded["server"], recorded.get("pg_dump", 0)))
+
+
 class Moment:
     """The database as it was when this began: the dump and the counts are of the same snapshot."""
 
@@ -75,6 +93,7 @@ class Moment:
         self._access = access
         self._snapshot = facts.rows_of(session, "SELECT pg_export_snapshot()")[0][0]
         self._before = facts.sequences(session)
+        self._pg_dump = program("pg_dump", self.server)
 
     @property
     def server(self) -> int:
@@ -82,14 +101,15 @@ class Moment:
 
     def dump_command(self) -> tuple[list[str], dict[str, str]]:
         """Neither compressed nor in an order of its own: the repository finds what it has already, and compresses the rest."""
-        command = [program("pg_dump", self.server), "--format=custom", "--compress=0", f"--snapshot={self._snapshot}"]
+        command = [self._pg_dump, "--format=custom", "--compress=0", f"--snapshot={self._snapshot}"]
         return command, environment(**self._access)
 
     def facts(self) -> dict[str, Any]:
         """Read after the dump; what moves under a snapshot was somewhere between two looks."""
         after = facts.sequences(self._session)
         bounds = {name: [value, after.get(name, value)] for name, value in self._before.items()}
-        return facts.shape(self._session) | {"tables": facts.tables(self._session), "sequences": bounds}
+        found = {"tables": facts.tables(self._session), "sequences": bounds, "pg_dump": version_of(self._pg_dump)}
+        return facts.shape(self._session) | found
 
 
 @contextmanager

@@ -42,7 +42,14 @@ ROWS = """
     SELECT count(*), coalesce(sum(hashtextextended("the row"::text COLLATE pg_catalog."C", 0)::numeric), 0)::text
     FROM ONLY {} AS "the row"
 """
-EXTENSIONS = "SELECT extname FROM pg_catalog.pg_extension ORDER BY 1"
+EXTENSIONS = """
+    SELECT extname, nspname FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY 1
+"""
+# Beside those that every database has, and no dump creates.
+SCHEMAS = """
+    SELECT nspname FROM pg_catalog.pg_namespace
+    WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') ORDER BY 1
+"""
 ROLES = """
     SELECT DISTINCT r.rolname FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_roles r ON r.oid = d.refobjid
     WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND r.rolname !~ '^pg_'
@@ -84,16 +91,22 @@ def sequences(session: connection) -> dict[str, int]:
 def shape(session: connection) -> Facts:
     """What is quickly read."""
     encoding, collate, ctype, size = rows_of(session, DATABASE)[0]
+    extensions = dict(rows_of(session, EXTENSIONS))
     return {
         "encoding": encoding,
         "collate": collate,
         "ctype": ctype,
         "bytes": size,
         "server": session.info.server_version,
-        "extensions": [name for (name,) in rows_of(session, EXTENSIONS)],
+        "extensions": list(extensions),
+        "extension_schemas": extensions,
         "roles": [name for (name,) in rows_of(session, ROLES)],
         "objects": {name: count for name, count in rows_of(session, OBJECTS) if count},
     }
+
+
+def schemas(session: connection) -> list[str]:
+    return [name for (name,) in rows_of(session, SCHEMAS)]
 
 
 def tables(session: connection) -> dict[str, list[Any]]:

@@ -14,16 +14,40 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import archive, backup, database, facts, prove, restore, runs
+from . import archive, backup, database, facts, prove, restore, runs, status
 from .alarm import raise_alarm
 from .commands import Failure
 from .settings import Settings, load
-from .status import Record, interrupted
+from .status import Record
 from .table import table
 
 Result = dict[str, Any]
-# Seconds that a playbook waits for a run that a timer has begun.
+# Seconds that a job waits for another, and one that is made while the service is down.
 PATIENCE = 3600.0
+PATIENCE_IN_OUTAGE = 60.0
+# For so many seconds after a step of a restore no timer's job comes between.
+HELD = 600.0
+BROKEN_OFF = "it broke off: the host went down, or it was killed"
+
+
+class Busy(Failure):
+    """Another job held the lock for too long."""
+
+
+def by_timer() -> bool:
+    return "INVOCATION_ID" in os.environ
+
+
+def hold(settings: Settings) -> Path:
+    """A file that is young while a restore is between two of its steps."""
+    return settings.work / "hold"
+
+
+def is_held(settings: Settings) -> bool:
+    try:
+        return time.time() - hold(settings).stat().st_mtime < HELD
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
@@ -34,21 +58,39 @@ def locked(settings: Settings, patience: float) -> Iterator[None]:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                if not (by_timer() and is_held(settings)):
+                    break
+                fcntl.flock(lock, fcntl.LOCK_UN)
             except BlockingIOError:
+                pass
+            if time.monotonic() > deadline:
                 lock.seek(0)
-                if time.monotonic() > deadline:
-                    raise Failure(f"another job of {settings.name} runs already: {lock.read().strip()}") from None
-                time.sleep(1)
+                raise Busy(f"another job of {settings.name} runs already: {lock.read().strip()}")
+            time.sleep(1)
         lock.truncate(0)
         lock.write(f"{' '.join(sys.argv[2:])}, process {os.getpid()}")
         lock.flush()
         yield
 
 
+def running(settings: Settings) -> str:
+    """The job that holds the lock, or nothing."""
+    with (settings.work / "lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            return lock.read().partition(" ")[0].rstrip(",")
+    return ""
+
+
 def persist(settings: Settings, record: Record, job: str, work: Callable[[], Result], attempts: int) -> Result:
     """Try until it succeeds, but only so often, then be loud."""
-    unended = record.read().get(job, {}).get("state", "ok") != "ok"
+    last = record.read().get(job, {}).get("state", "ok")
+    unended = last != "ok"
+    # It can't be running, since this one holds the lock.
+    if last == "running":
+        raise_alarm(settings, job, BROKEN_OFF)
     record.begin(job)
     for attempt in range(1, attempts + 1):
         try:
@@ -74,10 +116,9 @@ def listed(settings: Settings, origin: str) -> Result:
 
 
 def report(settings: Settings, record: Record) -> Result:
-    status = record.read()
-    for entry in status.values():
-        if interrupted(entry):
-            entry |= {"state": "failed", "error": "the host went down before it had ended"}
+    jobs = record.read()
+    for job in broken_off(settings, record):
+        jobs[job] |= {"state": "failed", "error": BROKEN_OFF}
     places = []
     for repository in backup.repositories(settings):
         place: Result = {"name": repository.place.name}
@@ -88,7 +129,7 @@ def report(settings: Settings, record: Record) -> Result:
         except Failure as failure:
             place["error"] = str(failure)
         places.append(place)
-    return {"name": settings.name, "jobs": status, "repositories": places}
+    return {"name": settings.name, "jobs": jobs, "repositories": places}
 
 
 def chosen(settings: Settings, options: argparse.Namespace) -> tuple[Any, runs.Run, Result]:
@@ -118,7 +159,7 @@ def plan(settings: Settings, options: argparse.Namespace) -> Result:
             raise Failure(
                 f"the backup names users that the server doesn't have: create {', '.join(sorted(missing))} first"
             )
-        database.program("pg_restore", max(server, recorded["server"]))
+        database.reader(recorded)
     paths = restorable(settings, manifest) if options.files else []
     restore.check_swappable(paths)
     for path in paths:
@@ -127,14 +168,25 @@ def plan(settings: Settings, options: argparse.Namespace) -> Result:
         "run": run.id,
         "kind": run.kind,
         "time": manifest["time"],
-        "extensions": [name for name in recorded.get("extensions", []) if name != "plpgsql"],
-        "dump_bytes": recorded.get("dump_bytes", 0),
+        "extensions": extensions_of(recorded),
+        # They go into the server as they come.
+        "dump_bytes": 0,
         "database_bytes": recorded.get("bytes", 0),
         "tables": len(recorded.get("tables", {})),
         "encoding": recorded.get("encoding", ""),
         "collate": recorded.get("collate", ""),
         "paths": paths,
     }
+
+
+def extensions_of(recorded: Result) -> list[dict[str, str]]:
+    """What is to be created before a dump is restored, and in which schema. Older manifests didn't tell that."""
+    schemas = recorded.get("extension_schemas", {})
+    # Every database has this one.
+    there = [name for name in recorded.get("extensions", []) if name != "plpgsql"]
+    # Some bring a schema of their own and take no other.
+    elsewhere = {name for name in there if schemas.get(name, "public") not in ("public", "pg_catalog", name)}
+    return [{"name": name, "schema": schemas[name] if name in elsewhere else ""} for name in there]
 
 
 def plan_import(settings: Settings, options: argparse.Namespace) -> Result:
@@ -173,7 +225,11 @@ def load_database(settings: Settings, options: argparse.Namespace) -> Result:
 
 def bring_files(settings: Settings, options: argparse.Namespace) -> Result:
     repository, run, manifest = chosen(settings, options)
-    return {"paths": restore.restore_files(repository, run, restorable(settings, manifest), options.suffix)}
+    paths = restorable(settings, manifest)
+    # The database that was restored before may lie on the same disk.
+    for folder in {Path(path).parent for path in paths}:
+        restore.check_room(folder, manifest["files"]["bytes"])
+    return {"paths": restore.restore_files(repository, run, paths, options.suffix)}
 
 
 def ended(settings: Settings, record: Record, job: str) -> Result:
@@ -186,11 +242,36 @@ def ended(settings: Settings, record: Record, job: str) -> Result:
     return {}
 
 
+def broken_off(settings: Settings, record: Record) -> list[str]:
+    """The jobs that were begun, and neither ended nor go on."""
+    runs_now = running(settings)
+    return [job for job, entry in record.read().items() if entry["state"] == "running" and job != runs_now]
+
+
+def after_boot(settings: Settings, record: Record) -> Result:
+    """Nobody could say of a job that the power went off under it."""
+    lost = broken_off(settings, record)
+    for job in lost:
+        record.fail(job, BROKEN_OFF)
+        raise_alarm(settings, job, BROKEN_OFF)
+    if lost:
+        raise Failure(f"{', '.join(lost)}: {BROKEN_OFF}")
+    return {}
+
+
+def swap(settings: Settings, options: argparse.Namespace) -> Result:
+    """Renames, while the application is stopped: no other job is worth waiting for, and nothing is to be held any more."""
+    act = restore.swap_files if options.command == "swap-files" else restore.swap_back
+    kept = act(options.paths, options.suffix)
+    hold(settings).unlink(missing_ok=True)
+    return {"kept": kept}
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="backup", description=__doc__)
     parser.add_argument("configuration", type=Path)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("init", "prune"):
+    for name in ("init", "prune", "after-boot"):
         commands.add_parser(name)
     commands.add_parser("report").add_argument("--table", action="store_true")
     made = commands.add_parser("backup")
@@ -220,9 +301,9 @@ def perform(settings: Settings, options: argparse.Namespace) -> Result:
         "report": lambda: report(settings, record),
         "list": lambda: listed(settings, options.origin),
         "ended": lambda: ended(settings, record, options.job),
-        # Renames, while the application is stopped: no other job is worth waiting for.
-        "swap-files": lambda: {"kept": restore.swap_files(options.paths, options.suffix)},
-        "swap-files-back": lambda: {"kept": restore.swap_back(options.paths, options.suffix)},
+        "after-boot": lambda: after_boot(settings, record),
+        "swap-files": lambda: swap(settings, options),
+        "swap-files-back": lambda: swap(settings, options),
     }
     acts: dict[str, Callable[[], Result]] = {
         "init": lambda: {"created": backup.create_missing(settings)},
@@ -237,8 +318,18 @@ def perform(settings: Settings, options: argparse.Namespace) -> Result:
     }
     if options.command in at_once:
         return at_once[options.command]()
-    with locked(settings, PATIENCE):
-        return acts[options.command]()
+    is_safety = getattr(options, "kind", "") == runs.SAFETY
+    try:
+        with locked(settings, PATIENCE_IN_OUTAGE if is_safety else PATIENCE):
+            result = acts[options.command]()
+            if is_safety or options.command in ("load", "files"):
+                hold(settings).touch()
+            return result
+    except Busy as failure:
+        if options.command in status.JOBS:
+            record.fail(options.command, str(failure))
+            raise_alarm(settings, options.command, str(failure))
+        raise
 
 
 def give_up(number: int, _frame: object) -> NoReturn:
@@ -254,5 +345,5 @@ def main() -> None:
     try:
         result = perform(settings, options)
     except Failure as failure:
-        sys.exit(f"<3>{failure}" if "INVOCATION_ID" in os.environ else str(failure))
+        sys.exit(f"<3>{failure}" if by_timer() else str(failure))
     print(table(result) if getattr(options, "table", False) else json.dumps(result))

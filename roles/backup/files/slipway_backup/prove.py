@@ -6,7 +6,8 @@ import tarfile
 import time
 from typing import Any
 
-from psycopg2.extensions import quote_ident
+from psycopg2 import errors
+from psycopg2.extensions import connection, quote_ident
 
 from . import archive, cluster, facts, restore, runs
 from .backup import repository_named
@@ -51,10 +52,7 @@ def prove_database(
         with asking(access) as session:
             session.autocommit = True
             restore.make_roles(session, [role for role in recorded["roles"] if role != cluster.OWNER])
-            with session.cursor() as cursor:
-                cursor.execute(
-                    f"CREATE DATABASE {quote_ident(NAME, session)} TEMPLATE template0 ENCODING '{recorded['encoding']}'"
-                )
+            create_database(session, recorded)
         target = access | {"PGDATABASE": NAME}
         archive.load_stream(repository, chosen, recorded, target, settings.test_jobs)
         seconds = time.monotonic() - began
@@ -64,6 +62,17 @@ def prove_database(
             size = facts.shape(session)["bytes"]
     rows = sum(count for count, _checksum in recorded["tables"].values())
     return {"seconds": round(seconds, 2), "database_bytes": size, "tables": len(recorded["tables"]), "rows": rows}
+
+
+def create_database(session: connection, recorded: facts.Facts) -> None:
+    """Where lower-case letters and order mean the same as where the dump is from, if this host has its locale."""
+    wanted = f"CREATE DATABASE {quote_ident(NAME, session)} TEMPLATE template0 ENCODING '{recorded['encoding']}'"
+    neutral = "C.UTF-8" if recorded["encoding"] == "UTF8" else "C"
+    with session.cursor() as cursor:
+        try:
+            cursor.execute(f"{wanted} LC_COLLATE %s LC_CTYPE %s", (recorded["collate"], recorded["ctype"]))
+        except (errors.WrongObjectType, errors.InvalidParameterValue):
+            cursor.execute(f"{wanted} LC_COLLATE %s LC_CTYPE %s", (neutral, neutral))
 
 
 def ask(check: Check, target: dict[str, str]) -> None:

@@ -30,6 +30,9 @@ IMPORTED = 2
 GUNZIPPED = 8
 MOUNTS = Path("/proc/self/mounts")
 CUSTOM = b"PGDMP"
+# The first and the last words of a plain one.
+BEGINS = b"-- PostgreSQL database dump"
+ENDS = b"-- PostgreSQL database dump complete"
 # Only a superuser may say these.
 SUPERUSERS = re.compile(rb"(COMMENT ON EXTENSION |ALTER [A-Z ]+ .* OWNER TO |CREATE SCHEMA public;)")
 
@@ -100,8 +103,12 @@ def _feed(source: Iterable[bytes], sink: IO[bytes]) -> None:
 
 
 def importable(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a plain dump that an ordinary owner may run: not those about owners and extensions' comments."""
+    """The lines of a plain dump that an ordinary owner may run: not those about owners and extensions' comments.
+
+    Raises Failure at the end of one that was cut off. psql would take that for the end of a table, and be content.
+    """
     in_data = False
+    unended = 0
     for line in lines:
         if in_data:
             in_data = line.rstrip(b"\r\n") != b"\\."
@@ -109,7 +116,10 @@ def importable(lines: Iterable[bytes]) -> Iterator[bytes]:
             continue
         else:
             in_data = line.startswith(b"COPY ") and line.rstrip().endswith(b"FROM stdin;")
+            unended += (line.rstrip() == BEGINS) - (line.rstrip() == ENDS)
         yield line
+    if in_data or unended:
+        raise Failure("the dump isn't whole: it ends before its last line, -- PostgreSQL database dump complete")
 
 
 def compare(recorded: dict[str, Any], access: dict[str, str]) -> None:

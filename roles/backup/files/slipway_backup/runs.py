@@ -50,8 +50,9 @@ def whole(runs: Iterable[Run]) -> list[Run]:
 def choose(runs: Sequence[Run], wish: str = "") -> Run:
     """The newest whole run, or the one that an id or a moment names."""
     there = whole(runs)
+    usual = [run for run in there if run.kind != SAFETY]
     if not wish:
-        return _last([run for run in there if run.kind != SAFETY], "there is no whole backup yet")
+        return _last(usual, "there is no whole backup yet")
     named = [run for run in there if run.id == wish or wish in (part[:8] for part in run.parts.values())]
     if named:
         return named[-1]
@@ -62,7 +63,7 @@ def choose(runs: Sequence[Run], wish: str = "") -> Run:
         until = datetime.fromisoformat(wish).astimezone()
     except ValueError:
         raise Failure(f"there is no whole backup '{wish}': give one of {_ids(there)}, or a moment") from None
-    return _last([run for run in there if run.time <= until], f"there is no whole backup as old as {wish}")
+    return _last([run for run in usual if run.time <= until], f"there is no whole backup as old as {wish}")
 
 
 def _last(runs: Sequence[Run], otherwise: str) -> Run:

@@ -46,7 +46,7 @@ class Record:
             return {}
 
     def begin(self, job: str) -> None:
-        self._change(job, state="running", began=time.time(), boot=boot())
+        self._change(job, state="running", began=time.time())
 
     def succeed(self, job: str, result: dict[str, Any]) -> None:
         self._change(job, state="ok", error="", ended=time.time(), success=result | {"ended": time.time()})
@@ -60,15 +60,6 @@ class Record:
         write(self._path, json.dumps(status, indent=2, sort_keys=True) + "\n")
         if self._metrics:
             write(self._metrics, "\n".join(lines(self._name, status)) + "\n")
-
-
-def boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def interrupted(entry: dict[str, Any]) -> bool:
-    """Whether a job was begun before the last boot, and never ended."""
-    return entry.get("state") == "running" and entry.get("boot") != boot()
 
 
 def lines(name: str, status: Status) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import gzip
 import importlib
 import json
@@ -185,7 +186,10 @@ DUMP = b"list" + bytes(3 << 20) + b"rows" + bytes(1 << 20) + b"end"
 PG_RESTORE = """#!/usr/bin/python3
 import sys
 if "--list" in sys.argv:
-    sys.exit(0 if b"rows" in open(sys.argv[-1], "rb").read() else 1)
+    head = open(sys.argv[-1], "rb").read()
+    if not head.startswith(b"list"[: len(head)]):
+        sys.exit("pg_restore: error: unsupported version (1.16) in file header")
+    sys.exit(0 if b"rows" in head else "pg_restore: error: could not read from input file: end of file")
 if "--section=post-data" in sys.argv:
     open({log!r}, "w").write(" ".join(sys.argv[1:]))
 elif not sys.stdin.buffer.read().endswith(b"end"):
@@ -199,7 +203,7 @@ def load_dump(repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     pg_restore, log = tmp_path / "pg_restore", tmp_path / "asked"
     pg_restore.write_text(PG_RESTORE.format(log=str(log)))
     pg_restore.chmod(0o755)
-    monkeypatch.setattr(archive, "program", lambda _name, _server: str(pg_restore))
+    monkeypatch.setattr(archive, "reader", lambda _recorded: str(pg_restore))
     monkeypatch.setattr(archive, "prepared", lambda *_arguments: [str(pg_restore)])
     monkeypatch.setattr(archive, "analyze", lambda _access: None)
 
@@ -227,6 +231,11 @@ def test_a_dump_that_ends_early_isnt_whole(load_dump: Callable[..., str], there:
 def test_a_stream_that_pg_restore_refuses_fails_in_its_words(load_dump: Callable[..., str]) -> None:
     with pytest.raises(Failure, match="pg_restore ended with 1: pg_restore: error: unexpected end of file"):
         load_dump(DUMP + b"more", len(DUMP) + 4)
+
+
+def test_a_dump_of_another_kind_is_not_read_to_its_end(load_dump: Callable[..., str]) -> None:
+    with pytest.raises(Failure, match="pg_restore ended with 1: pg_restore: error: unsupported version"):
+        load_dump(b"PGDMP" + DUMP, len(DUMP) + 5)
 
 
 def test_a_repository_that_is_damaged_says_so_first(load_dump: Callable[..., str], tmp_path: Path) -> None:
@@ -333,6 +342,14 @@ def test_a_directory_that_is_gone_is_no_empty_one(backup: Any, tmp_path: Path) -
     assert "uploads isn't there: is its file system mounted?" in backup("backup", "--once").stderr
 
 
+def test_what_is_made_to_undo_a_restore_does_without_what_was_lost(settings_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "uploads").rmdir()
+    values = json.loads(settings_path.read_text())
+    values["paths"].append(str(settings_path))
+    settings_path.write_text(json.dumps(values))
+    assert back_up(load(settings_path), "safety")["files"] == 1
+
+
 def test_who_was_killed_is_loud_too(backup: Any, settings_path: Path, tmp_path: Path) -> None:
     settings = load(settings_path)
     status.Record("shop", settings.work, None).begin("backup")
@@ -352,6 +369,68 @@ def test_two_jobs_never_overlap(settings_path: Path) -> None:
         pass
     with main.locked(settings, 0):
         pass
+
+
+def test_a_job_that_waited_in_vain_is_loud(
+    settings_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(settings_path)
+    monkeypatch.setattr(main, "PATIENCE", 0)
+    with main.locked(settings, 0), pytest.raises(Failure, match="runs already"):
+        main.perform(settings, argparse.Namespace(command="prune"))
+    assert "prune another job of shop runs already" in (tmp_path / "alarms").read_text()
+    assert json.loads((tmp_path / "work" / "status.json").read_text())["prune"]["state"] == "failed"
+
+
+def test_no_timer_comes_between_the_steps_of_a_restore(settings_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(settings_path)
+    main.perform(settings, argparse.Namespace(command="backup", kind="safety", once=True))
+    with main.locked(settings, 0):
+        pass
+    monkeypatch.setenv("INVOCATION_ID", "1")
+    with pytest.raises(Failure, match="runs already"), main.locked(settings, 0):
+        pass
+    main.perform(settings, argparse.Namespace(command="swap-files", suffix="x", paths=[]))
+    with main.locked(settings, 0):
+        pass
+
+
+def test_a_restore_that_died_holds_nobody_for_long(settings_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(settings_path)
+    main.hold(settings).touch()
+    os.utime(main.hold(settings), (time.time() - main.HELD - 1,) * 2)
+    monkeypatch.setenv("INVOCATION_ID", "1")
+    with main.locked(settings, 0):
+        pass
+
+
+def test_a_boot_tells_what_the_power_ended(backup: Any, settings_path: Path, tmp_path: Path) -> None:
+    settings = load(settings_path)
+    assert backup("after-boot").returncode == 0
+    record = status.Record("shop", settings.work, tmp_path)
+    record.begin("backup")
+    record.succeed("prune", {})
+    with (settings.work / "lock").open("w") as lock:
+        lock.write("backup --kind scheduled, process 1")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # It goes on.
+        assert backup("after-boot").returncode == 0
+    done = backup("after-boot")
+    assert done.returncode != 0
+    assert "backup: it broke off: the host went down, or it was killed" in done.stderr
+    assert (tmp_path / "alarms").read_text() == "backup it broke off: the host went down, or it was killed\n"
+    assert (
+        'slipway_backup_failed{application="shop",job_name="backup"} 1'
+        in (tmp_path / "slipway_backup_shop.prom").read_text()
+    )
+    assert backup("after-boot").returncode == 0
+
+
+def test_a_run_after_one_that_the_power_ended_tells_it(backup: Any, settings_path: Path, tmp_path: Path) -> None:
+    status.Record("shop", load(settings_path).work, None).begin("backup")
+    assert backup("backup").returncode == 0
+    assert (tmp_path / "alarms").read_text() == "backup it broke off: the host went down, or it was killed\n"
 
 
 def test_the_policy_removes_whole_runs(settings_path: Path, tmp_path: Path) -> None:
@@ -400,6 +479,8 @@ def test_a_restore_takes_the_newest_whole_run_or_the_one_that_is_named(made: lis
     assert runs.choose(made, "r6").id == "r6"
     assert runs.choose(made, "2026-11-02 23:00").id == "r2"
     assert runs.choose(made, "2026-11-02T23:00").id == "r2"
+    # What a restore replaced isn't what was meant.
+    assert runs.choose(made, "2026-11-07T00:00").id == "r3"
 
 
 def test_a_wish_that_nothing_fits_is_refused(made: list[Any]) -> None:
@@ -443,6 +524,44 @@ COMMENT ON TABLE t IS 'y';
     assert "EXTENSION" not in kept
     assert kept.count("OWNER TO") == 1
     assert kept.endswith("COMMENT ON TABLE t IS 'y';\n")
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        b"COPY public.t (a) FROM stdin;\n1\n",
+        b"--\n-- PostgreSQL database dump\n--\nCREATE TABLE t (a text);\n",
+        b"-- PostgreSQL database dump\nCOPY t (a) FROM stdin;\n-- PostgreSQL database dump complete\n\\.\n",
+    ],
+)
+def test_an_import_that_was_cut_off_is_refused(cut: bytes) -> None:
+    with pytest.raises(Failure, match="the dump isn't whole"):
+        list(restore.importable(cut.splitlines(keepends=True)))
+
+
+def test_a_whole_import_and_one_that_no_pg_dump_made_are_taken() -> None:
+    for dump in (b"-- PostgreSQL database dump\nSELECT 1;\n-- PostgreSQL database dump complete\n", b"SELECT 1;\n"):
+        assert b"".join(restore.importable(dump.splitlines(keepends=True))) == dump
+
+
+def test_extensions_come_back_where_they_were() -> None:
+    schemas = {"citext": "extensions", "pg_trgm": "public", "pgsodium": "pgsodium", "plpgsql": "pg_catalog"}
+    assert main.extensions_of({"extensions": list(schemas), "extension_schemas": schemas}) == [
+        {"name": "citext", "schema": "extensions"},
+        {"name": "pg_trgm", "schema": ""},
+        {"name": "pgsodium", "schema": ""},
+    ]
+    assert main.extensions_of({"extensions": ["citext"]}) == [{"name": "citext", "schema": ""}]
+
+
+def test_parameters_of_libpq_keep_their_names() -> None:
+    for variable, name in {
+        "PGDATABASE": "dbname",
+        "PGHOST": "host",
+        "PGSSLMODE": "sslmode",
+        "PGCHANNELBINDING": "channel_binding",
+    }.items():
+        assert database.parameter(variable) == name
 
 
 def test_a_gzipped_import_is_opened(tmp_path: Path) -> None:
