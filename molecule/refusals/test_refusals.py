@@ -73,6 +73,30 @@ def refuse(machine, tmp_path):
             {"nginx_certificate": "/nowhere.pem", "nginx_certificate_key": "/nowhere.key"},
             ["/nowhere.pem", "controller"],
         ),
+        # What each role finds in its own variables, all at once.
+        (
+            {
+                "app_database_least_privilege": True,
+                "app_processes": [WEB, WEB | {"port": 9000}],
+                "app_environment": {"PORT": 1},
+                "app_build_environment": {"VITE_API_SECRET": "4e1d2c3b4a5f6e7d"},
+                "nginx_routes": [{"path": "/", "upstream": "wbe"}],
+                "app_database_extensions": ["vector"],
+            },
+            [
+                "app_migrate_password is made of app_database_password",
+                "app_processes has one name twice",
+                "app_environment sets PORT",
+                "VITE_API_SECRET in app_build_environment or app_build_commands holds a secret",
+                "wbe",
+                "has no package of the extension vector",
+            ],
+        ),
+        ({"app_name": "my_shop"}, ["app_name is 'my_shop'"]),
+        (
+            {"app_database_port": 5433},
+            ["app_database_port is 5433, but the servers in the group postgres listen on 5432"],
+        ),
     ],
 )
 def test_bad_input_is_refused(refuse, extra, words):

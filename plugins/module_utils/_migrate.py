@@ -46,6 +46,8 @@ class Wish:
     # What the schema was when an application began to migrate it itself.
     since: Schema
     check_mode: bool
+    # Whether the database may be at a revision that the release doesn't have.
+    ahead: bool = False
 
 
 class Migration:
@@ -62,6 +64,7 @@ class Migration:
         self._begun = time.monotonic()
         self._attempts = 0
         self._findings: list[dict[str, Any]] = []
+        self._was_judged = False
 
     def run(self) -> dict[str, Any]:
         if self._session is None or self._wish.check_mode or self._wish.state == "current":
@@ -79,6 +82,8 @@ class Migration:
         if self._wish.state == "current":
             told = {"unknown": found["unknown"], **self._told_of(schema or Schema({}))}
             return {**self._result(steps, chosen, before, before), **told}
+        if found["unknown"]:
+            return {**self._result([], [], before, before), "unknown": found["unknown"]}
         self._judge(chosen, found["before"], schema)
         if self._wish.check_mode or not chosen:
             if not self._wish.check_mode:
@@ -112,7 +117,7 @@ class Migration:
             found = self._tool.plan(self._wish.state)
         except ToolError as error:
             raise StackError(f"The migration can't be planned: {error}.", output=error.details["output"]) from error
-        if found["unknown"] and self._wish.state != "current":
+        if found["unknown"] and self._wish.state != "current" and not self._wish.ahead:
             raise StackError(
                 f"The database is at revision {', '.join(found['unknown'])}, which this release doesn't have: a newer one "
                 "has migrated it. Go back to a release by slipway.stack.rollback, which judges what has changed."
@@ -151,6 +156,7 @@ class Migration:
             postgres=self._session.server_version() if self._session else 0,
             tables=schema.tables if schema else None,
         )
+        self._was_judged = True
         serious = [finding for finding in self._findings if finding["serious"]]
         for finding in self._findings:
             if self._wish.lint == "warn" or finding not in serious:
@@ -296,8 +302,12 @@ class Migration:
         """What was seen or read counts for more than what was said."""
         if broken or any(step.kind == logic.CONTRACT and not step.back for step in chosen):
             return logic.CONTRACT
-        unseen = self._session is None and any(not step.sql for step in chosen)
-        return "unknown" if unseen else logic.EXPAND
+        return logic.EXPAND if self._session or self._is_read(chosen) else "unknown"
+
+    def _is_read(self, chosen: Sequence[logic.Step]) -> bool:
+        """Whether all that a migration does was read in its SQL, where nobody can look at the schema, and nothing was found."""
+        serious = [finding for finding in self._findings if finding["serious"] and not finding["accepted"]]
+        return self._was_judged and not serious and all(step.sql and not step.sql_problem for step in chosen)
 
     def _result(
         self, steps: Sequence[logic.Step], chosen: Sequence[logic.Step], before: str, after: str

@@ -93,9 +93,9 @@ def targets(found: Any, state: str) -> list[tuple[str, str | None]]:
 def plan(request: dict[str, Any]) -> dict[str, Any]:
     found = set_up(request)
     before = current(found)
-    known = set(found.loader.graph.nodes) | set(found.loader.disk_migrations)
-    applied = [key for key in found.loader.applied_migrations if key[0] in found.loader.migrated_apps]
-    unknown = sorted(text_of(key) for key in applied if key not in known)
+    # Rows of what was squashed away long ago stay behind: what counts is where each application is.
+    known = {text_of(key) for key in {*found.loader.graph.nodes, *found.loader.disk_migrations}}
+    unknown = [each for each in before if each not in known and each.partition(".")[0] in found.loader.migrated_apps]
     heads = sorted(text_of(key) for key in found.loader.graph.leaf_nodes())
     database = found.connection.settings_dict["NAME"] if found.connection.vendor == "postgresql" else ""
     answer: dict[str, Any] = {

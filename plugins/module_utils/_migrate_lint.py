@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,10 @@ _SILENT = {
 }
 _TABLE = re.compile(
     r"""^(?:ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?|DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?|"""
-    r"""CREATE\s+(?:UNIQUE\s+)?INDEX\s.*?\sON\s+(?:ONLY\s+)?)(?P<name>[\w".]+)""",
+    r"""CREATE\s+(?:UNIQUE\s+)?INDEX\s.*?\sON\s+(?:ONLY\s+)?)(?P<name>(?:"[^"]+"|[\w.])+)""",
     re.IGNORECASE,
 )
+_MADE = re.compile(r"""\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>(?:"[^"]+"|[\w.])+)""", re.IGNORECASE)
 _ADVICE = {
     "ban-drop-column": "Release what doesn't use it first, then drop it in a contract revision.",
     "ban-drop-table": "Release what doesn't use it first, then drop it in a contract revision.",
@@ -81,19 +82,32 @@ def install(version: str) -> Path:
     return install_program(HOME, "squawk", "squawk-cli", version)
 
 
-def check(squawk: Path, steps: Sequence[Step], *, postgres: int, tables: Container[str] | None) -> list[dict[str, Any]]:
+def check(
+    squawk: Path, steps: Sequence[Step], *, postgres: int, tables: Collection[str] | None
+) -> list[dict[str, Any]]:
     """What is to be said of each revision, where it is known about tables that there are."""
     findings: list[dict[str, Any]] = []
     for step in steps:
         if step.sql:
             findings += read_findings(step, _ask(squawk, step, postgres))
-    return [finding for finding in findings if tables is None or _concerns(finding["sql"], tables)]
+    if tables is None:
+        return findings
+    made = {_bare(found["name"]) for step in steps for found in _MADE.finditer(step.sql)}
+    # A name may stand without its schema, which the session's search_path says.
+    new = made - {table.rpartition(".")[2] for table in tables}
+    return [finding for finding in findings if _concerns(finding["sql"], new)]
 
 
-def _concerns(statement: str, tables: Container[str]) -> bool:
-    """Nobody waits for a table that an earlier revision is about to make."""
+def _concerns(statement: str, new: Collection[str]) -> bool:
+    """Nobody waits for a table that these revisions are about to make."""
     found = _TABLE.search(statement)
-    return found is None or found["name"].replace('"', "").removeprefix("public.") in tables
+    return found is None or _bare(found["name"]) not in new
+
+
+def _bare(name: str) -> str:
+    """A table's own name, as PostgreSQL knows it: in lower case where it isn't quoted."""
+    last = re.findall(r'"[^"]+"|[^."]+', name)[-1]
+    return last[1:-1] if last.startswith('"') else last.lower()
 
 
 def _ask(squawk: Path, step: Step, postgres: int) -> str:

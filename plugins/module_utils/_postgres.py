@@ -29,7 +29,12 @@ QUIET_ENVIRONMENT = {
     "PGCLIENTENCODING": "UTF8",
     "PGOPTIONS": "-c log_min_duration_statement=-1 -c log_statement=none -c pg_stat_statements.track=none",
 }
-ALLOWED_CONNECTIONS = "SELECT to_json(current_setting('max_connections')::int)"
+ALLOWS = """
+SELECT json_build_object(
+    'max_connections', current_setting('max_connections')::int,
+    'listen_addresses', current_setting('listen_addresses')
+)
+"""
 EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension"
 STATE = """
 SELECT json_build_object(
@@ -101,12 +106,12 @@ def psql(run: Run) -> Query:
     return query
 
 
-def allowed_connections(query: Query) -> int:
-    """How many connections the server that runs allows; 0 where none runs."""
+def allows(query: Query) -> dict[str, Any]:
+    """How many connections the server that runs allows, and where it listens; 0 and nothing where none runs."""
     try:
-        return int(query(MAINTENANCE_DATABASE, ALLOWED_CONNECTIONS))
+        return dict(query(MAINTENANCE_DATABASE, ALLOWS))
     except StackError:
-        return 0
+        return {"max_connections": 0, "listen_addresses": ""}
 
 
 def gather(query: Query, users: Iterable[Mapping[str, Any]], databases: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

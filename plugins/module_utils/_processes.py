@@ -11,7 +11,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.slipway.stack.plugins.module_utils._load import load_profile
-from ansible_collections.slipway.stack.plugins.module_utils._told_workers import Environment, told_workers
+from ansible_collections.slipway.stack.plugins.module_utils._told_workers import (
+    Environment,
+    told_seconds,
+    told_workers,
+)
 
 SLOTS = ("blue", "green")
 PROCESS_STRIDE = 10
@@ -67,6 +71,11 @@ DEFAULTS: dict[str, t.Any] = {
     "takes_socket": False,
     "lease": True,
 }
+
+
+# For how many seconds nginx keeps an idle connection to a process (nginx_upstream_keepalive_timeout).
+PROXY_KEEPALIVE = 60
+_TOLD_SECONDS = {"GUNICORN_TIMEOUT": "timeout", "GUNICORN_KEEPALIVE": "keepalive"}
 
 
 def kind_of(process: t.Mapping[str, t.Any]) -> str:
@@ -156,6 +165,15 @@ def _refuse_shared_ports(planned: t.Sequence[t.Mapping[str, t.Any]]) -> None:
                 )
 
 
+def _told(process: t.Mapping[str, t.Any], environment: Environment) -> dict[str, int]:
+    """What the environment outvotes; what it says nothing of is left out, since a release's name is made of its processes."""
+    seconds = {key: told_seconds(process, environment, variable) for variable, key in _TOLD_SECONDS.items()}
+    workers = told_workers(process, environment)
+    return {key: told for key, told in seconds.items() if told is not None} | (
+        {"told_workers": workers} if workers else {}
+    )
+
+
 def plan(
     processes: t.Sequence[t.Mapping[str, t.Any]],
     app_name: str,
@@ -191,9 +209,7 @@ def plan(
             _refuse_endless_health(item)
             item["ports"] = _ports(item, routed_so_far, app_port)
             routed_so_far += 1
-            # What says nothing is left out: a release's name is made of its processes.
-            if told := told_workers(item, environment or {}):
-                item["told_workers"] = told
+            item |= _told(item, environment or {})
             if most_workers != MAX_DEFAULT_WORKERS:
                 item["most_workers"] = most_workers
         planned.append(item)
@@ -303,7 +319,7 @@ def upstreams(planned: t.Sequence[t.Mapping[str, t.Any]], addresses: t.Sequence[
         {"name": process["name"]}
         | {slot: [f"{host}:{port}" for host in hosts for port in process["ports"][slot]] for slot in SLOTS}
         # A connection that idles when the process ends, or closes it, may be closed while a request is on its way.
-        | ({"keepalive": 0} if process["exclusive"] or not process["keepalive"] else {})
+        | ({"keepalive": 0} if process["exclusive"] or int(process["keepalive"]) <= PROXY_KEEPALIVE else {})
         | ({"read_timeout": longest_wait(process)} if process["exclusive"] else {})
         for process in planned
         if process["kind"] == "routed"

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Entry = Mapping[str, Any]
-_ENDED_WELL = ("live", "rolled back")
+# After each of these the release runs on the schema as it is then.
+_ENDED_WELL = ("live", "rolled back", "contracted", "restored", "restarted")
 # What an older release isn't troubled by.
 _HARMLESS = ("", "none", "expand")
 # What knows only the way forward.

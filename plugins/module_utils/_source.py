@@ -23,6 +23,7 @@ from pathlib import Path
 from ansible_collections.slipway.stack.plugins.module_utils._command import run_bounded
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 from ansible_collections.slipway.stack.plugins.module_utils._source_tree import (
+    all_files,
     directory_digest,
     pack,
     project_files,
@@ -126,7 +127,7 @@ class Git:
                 )
                 if (tree / ".gitmodules").exists():
                     self._git(["submodule", "update", "--quiet", "--init", "--recursive", "--depth", "1"], tree)
-                pack(tree, project_files(tree, None), target)
+                pack(tree, all_files(tree), target)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
                 self._git(["worktree", "prune"], repository)
@@ -221,9 +222,12 @@ def _version_key(tag: str) -> list[tuple[int, int, str]]:
 
 def _last_line(text: str, command: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [
-        line for line in lines if line.startswith(("fatal:", "ERROR:", "error:", "Permission denied", "Host key"))
-    ]
+    # ssh's own reason; git's "Could not read from remote repository" follows it.
+    refused = [line for line in lines if "Permission denied" in line or line.startswith("Load key")]
+    if refused:
+        return f"{refused[0].rstrip('.')}: set app_deploy_key to a key without a passphrase that may read it"
+    reasons = ("ssh:", "Host key"), ("fatal:", "ERROR:", "error:")
+    telling = [line for starts in reasons for line in lines if line.startswith(starts)]
     return (telling or lines or [f"git {command} failed"])[0]
 
 
@@ -308,7 +312,7 @@ class Archive:
                 if self._digest_of(archive) != revision.revision:
                     raise StackError(f"archive {self._location} changed while it was being packed: run this again.")
                 tree = unpack_archive(archive, scratch / "tree")
-                pack(tree, project_files(tree, None), target)
+                pack(tree, all_files(tree), target)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
 

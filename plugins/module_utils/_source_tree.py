@@ -13,20 +13,18 @@ import os
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ansible_collections.slipway.stack.plugins.module_utils._errors import StackError
 
-# Work of tools, which neither belongs to a release nor may decide whether there is a new one.
-_NEVER_SHIPPED = frozenset(
+_VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
+# Work of tools in somebody's working directory, which neither belongs to a release nor may decide whether there is a new one.
+_NEVER_SHIPPED = _VERSION_CONTROL | frozenset(
     {
-        ".git",
-        ".hg",
         ".mypy_cache",
         ".pytest_cache",
         ".ruff_cache",
-        ".svn",
         ".tox",
         ".venv",
         "__pycache__",
@@ -39,22 +37,26 @@ _PLAIN = 0o644
 
 
 def project_files(root: Path, tracked: Iterable[str] | None) -> list[str]:
-    """The paths below root that are shipped, sorted; tracked limits them to what a version control knows."""
-    names = tracked if tracked is not None else _walk(root)
-    return sorted({name for name in names if _is_shipped(root, name)})
+    """The paths below somebody's directory that are shipped, sorted; tracked limits them to what a version control knows."""
+    names = tracked if tracked is not None else _walk(root, _NEVER_SHIPPED)
+    return sorted({name for name in names if _is_shipped(root, name, _NEVER_SHIPPED)})
 
 
-def _walk(root: Path) -> Iterable[str]:
+def all_files(root: Path) -> list[str]:
+    """The paths below a checkout or an unpacked archive, sorted: all that was given, but what version control keeps."""
+    return sorted({name for name in _walk(root, _VERSION_CONTROL) if _is_shipped(root, name, _VERSION_CONTROL)})
+
+
+def _walk(root: Path, left_out: Collection[str]) -> Iterable[str]:
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in _NEVER_SHIPPED)
+        folders[:] = sorted(name for name in folders if name not in left_out)
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for name in [*files, *links]:
             yield os.path.relpath(os.path.join(folder, name), root)
 
 
-def _is_shipped(root: Path, name: str) -> bool:
-    parts = Path(name).parts
-    if name.endswith(".pyc") or not _NEVER_SHIPPED.isdisjoint(parts):
+def _is_shipped(root: Path, name: str, left_out: Collection[str]) -> bool:
+    if name.endswith(".pyc") or any(part in left_out for part in Path(name).parts):
         return False
     path = root / name
     return path.is_symlink() or path.is_file()

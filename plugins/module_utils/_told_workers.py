@@ -1,7 +1,7 @@
 # Copyright (c) 2026 slipway.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many worker processes a server starts since its environment says so."""
+"""What a server does since its environment says so: its worker processes, and how long it waits."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ def told_workers(process: t.Mapping[str, t.Any], environment: Environment) -> in
                 f"app_processes[{process['name']}] is told {variable}={value} by its environment: set it to a number from 1"
             )
     return 0
+
+
+def told_seconds(process: t.Mapping[str, t.Any], environment: Environment, variable: str) -> int | None:
+    """Return the seconds that a variable sets for gunicorn; None where it says nothing."""
+    if not process["module"] or process["server"] != "gunicorn":
+        return None
+    own = process.get("environment") or {}
+    value = str(own[variable] if variable in own else environment.get(variable, "")).strip()
+    if not value:
+        return None
+    if not value.isdecimal():
+        raise ValueError(
+            f"app_processes[{process['name']}] is told {variable}={value} by its environment: set it to a number of seconds"
+        )
+    return int(value)
 
 
 def _variables(process: t.Mapping[str, t.Any], own: Environment, environment: Environment) -> tuple[str, ...]:

@@ -97,6 +97,12 @@ options:
     type: list
     elements: str
     default: []
+  ahead:
+    description:
+      - Whether the database may be at a revision that this release doesn't have, as after a rollback. Then nothing is run, and
+        RV(unknown) tells it. Otherwise that is an error.
+    type: bool
+    default: false
   lint:
     description: Whether findings of squawk are ignored, told as warnings, or refused where they are serious.
     type: str
@@ -238,8 +244,8 @@ pending:
   elements: dict
   sample: [{revision: add_note, message: add a note to items, kind: expand, transactional: true, sql: "...", sql_problem: ""}]
 unknown:
-  description: Revisions of the database that this release doesn't have, with O(state=current).
-  returned: O(state=current)
+  description: Revisions of the database that this release doesn't have.
+  returned: O(state=current), or O(ahead) where there are any
   type: list
   elements: str
   sample: []
@@ -424,6 +430,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         since=Schema.heard(parameters["since"]),
         is_copy=parameters["observe"],
         check_mode=module.check_mode,
+        ahead=parameters["ahead"],
     )
     session = Session(url, parameters["wait"]) if url.startswith("postgres") else None
     tool, aftermath = (Tool(service, settings, deadline + more) for more in (0, AFTERMATH_SECONDS))
@@ -466,6 +473,7 @@ def main() -> None:
             "timeout": {"type": "float", "default": 1800},
             "since": {"type": "dict", "default": {}},
             "observe": {"type": "bool", "default": False},
+            "ahead": {"type": "bool", "default": False},
             "path": {"type": "list", "elements": "path", "default": []},
             "environment_files": {"type": "list", "elements": "path", "default": []},
             "environment": {"type": "dict", "default": {}},

@@ -103,12 +103,13 @@ sites:
     shop: [shop.example.com, www.shop.example.com]
 postgres:
   description:
-    - How many connections the PostgreSQL server that runs allows (V(0) where none runs), and what each application left of
-      its needs, by name. Empty without O(postgres).
+    - How many connections the PostgreSQL server that runs allows (V(0) where none runs), where it listens, and what each
+      application left of its needs, by name. Empty without O(postgres).
   type: dict
   returned: success
   sample:
     max_connections: 100
+    listen_addresses: localhost
     needs:
       shop: {connections: 60, databases: [shop], users: [shop]}
 ansible_facts:
@@ -133,7 +134,7 @@ from ansible_collections.slipway.stack.plugins.module_utils._listeners import li
 from ansible_collections.slipway.stack.plugins.module_utils._packages import wanted_packages
 from ansible_collections.slipway.stack.plugins.module_utils._postgres import (
     QUIET_ENVIRONMENT,
-    allowed_connections,
+    allows,
     psql,
 )
 
@@ -208,7 +209,7 @@ def postgres_report(module: AnsibleModule) -> dict[str, t.Any]:
         return code, out, err
 
     return {
-        "max_connections": allowed_connections(psql(as_superuser)),
+        **allows(psql(as_superuser)),
         "needs": read_applications(module.params["postgres_fragments"]),
     }
 

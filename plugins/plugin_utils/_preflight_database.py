@@ -9,6 +9,8 @@ import typing as t
 
 from ansible_collections.slipway.stack.plugins.plugin_utils._preflight_capacity import connection_problem, explain_sum
 
+# Debian's packages give the first cluster of a host this one, and the role keeps it.
+SERVER_PORT = 5432
 Needs = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
@@ -42,6 +44,28 @@ def running_shortage(demand: t.Mapping[str, t.Any], allowed: int, others: Needs)
     return (
         f"PostgreSQL on this host allows {allowed} connections until it is restarted, but {needed} may be open at once "
         f"({explain_sum(demand, beside)})"
+    )
+
+
+def deaf_problem(wanted: t.Collection[str], listened: str, mend: str) -> str | None:
+    """Say that other hosts couldn't reach the running server before a restart; None where they can, or where none runs."""
+    there = {address.strip() for address in listened.split(",")}
+    deaf = sorted(set(wanted) - there - {"localhost"})
+    if not listened or "*" in there or not deaf:
+        return None
+    return (
+        f"PostgreSQL on this host listens on {listened} until it is restarted, and other hosts are to reach it at "
+        f"{', '.join(deaf)}: run {mend} when a short interruption is acceptable."
+    )
+
+
+def port_problem(port: int) -> str | None:
+    """Refuse another port for a server of this collection's, whose packages leave it on its own."""
+    if port == SERVER_PORT:
+        return None
+    return (
+        f"app_database_port is {port}, but the servers in the group postgres listen on {SERVER_PORT}: leave it out, or take "
+        "the host out of the group and set app_database_url."
     )
 
 

@@ -75,6 +75,24 @@ def _database_use(inventory: Inventory, app: str, demand: t.Mapping[str, t.Any],
     )
 
 
+def _judge_roles(inventory: Inventory, report: Report, host: str) -> bool:
+    """Ask each role of a host whether its variables agree with each other; False where one doesn't."""
+    found = []
+    for role in inventory.roles_of(host):
+        try:
+            found += inventory.private(host, role, f"__{role}_problems")
+        except AnsibleError as error:
+            found.append(f"the variables of the role {role} can't be worked out: {innermost(error)}.")
+    for problem in found:
+        report.problem(problem, host)
+    if host == inventory.groups["app"][0] and (published := inventory.private(host, "app", "__app_published")):
+        report.hint(
+            f"{', '.join(published)} in app_build_environment or app_build_commands holds a secret, and what a front end is "
+            "built with is in the pages that every visitor gets: take it out, and change that secret."
+        )
+    return not found
+
+
 def judge_host(
     inventory: Inventory, report: Report, host: str, probe_name: str, keeps_postgres: bool
 ) -> HostUse | None:
@@ -84,6 +102,8 @@ def judge_host(
     problem = rules.distribution_problem(facts["distribution"], facts["distribution_major_version"])
     if problem:
         report.problem(problem, host)
+    if not _judge_roles(inventory, report, host):
+        return None
     app = inventory.groups["app"][0]
     processes = planned(inventory, app)
     runs_app = host in inventory.groups["app"]
@@ -167,6 +187,16 @@ def _judge_database(
         report.problem(problem, host)
     shortage = database.running_shortage(demand, int(server["max_connections"]), others)
     restart = "ansible-playbook slipway.stack.site -e postgres_restart=true"
+    deaf = database.deaf_problem(
+        inventory.value(host, "postgres_listen_addresses") or [], server["listen_addresses"], restart
+    )
+    may_restart = inventory.value(host, "postgres_restart") and not keeps_postgres
+    for problem in (
+        database.port_problem(int(inventory.value(host, "app_database_port"))),
+        "" if may_restart else deaf,
+    ):
+        if problem:
+            report.problem(problem, host)
     if shortage and keeps_postgres:
         report.problem(
             f"{shortage}: run {restart} when a short interruption is acceptable, or lower app_database_pool, "

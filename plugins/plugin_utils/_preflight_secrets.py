@@ -16,19 +16,19 @@ _PLACEHOLDER = re.compile(
     r"|^<.*>$|^x{3,}$|^\.{3,}$",
     re.IGNORECASE,
 )
-_SECRET_NAME = re.compile(r"(SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|PRIVATE_?KEY|FERNET|ENCRYPTION_?KEY)", re.IGNORECASE)
-_PUBLIC_NAME = re.compile(
-    r"(_FILE|_PATH|_URL|_TTL|_EXPIRE\w*|_MINUTES|_SECONDS|_HOURS|_DAYS|_LENGTH|_ALGORITHM)$", re.IGNORECASE
+# What a name ends with: PASSWORD_MIN_LENGTH and ALLOW_PASSWORD_LOGIN hold none.
+_SECRET_NAME = re.compile(
+    r"(SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|PRIVATE_?KEY|FERNET|ENCRYPTION_?KEY)(_?KEY)?S?$", re.IGNORECASE
 )
 # A key that signs or encrypts must be long; what an outside service gives out is as long as it is.
-_KEY_NAME = re.compile(r"(SECRET|FERNET|ENCRYPTION|JWT|PASSWORD)", re.IGNORECASE)
+_KEY_NAME = re.compile(r"(SECRET|FERNET|ENCRYPTION|JWT|SIGNING)(_?(SECRET|KEY))*S?$", re.IGNORECASE)
 
 MEND = "set a random one, for instance from 'openssl rand -hex 32', in your vault"
 
 
 def looks_secret(name: str) -> bool:
     """Tell whether a variable of this name holds a secret."""
-    return bool(_SECRET_NAME.search(name)) and not _PUBLIC_NAME.search(name)
+    return bool(_SECRET_NAME.search(name))
 
 
 def secret_problem(name: str, value: t.Any, must_be_long: bool = True) -> str | None:
@@ -55,6 +55,6 @@ def environment_problems(environment: t.Mapping[str, t.Any], secrets: t.Mapping[
     problems += [
         secret_problem(f"app_environment.{name}", value, bool(_KEY_NAME.search(name)))
         for name, value in environment.items()
-        if looks_secret(name)
+        if looks_secret(name) and not isinstance(value, (bool, int, float))
     ]
     return [problem for problem in problems if problem]

@@ -176,14 +176,27 @@ def test_what_the_lint_says_counts_where_the_schema_shows_nothing(
     assert done["breaking"] == ([] if accepted else ["2 has `TRUNCATE log CASCADE;` (ban-truncate-cascade)"])
 
 
-def test_without_a_database_to_look_at_a_command_is_unknown() -> None:
-    tool = Tool("a")
-    assert migrate(tool)["kind"] == "expand"
-    tool = Tool("a")
-    plan = tool.plan("head")
-    plan["steps"][0]["sql"] = ""
+@pytest.mark.parametrize(
+    ("lint", "sql", "serious", "kind"),
+    [
+        ("warn", "ALTER TABLE items ADD note text;", False, "expand"),
+        ("warn", "ALTER TABLE items ALTER code TYPE bigint;", True, "unknown"),
+        ("warn", "", False, "unknown"),
+        ("off", "ALTER TABLE items ADD note text;", False, "unknown"),
+    ],
+)
+def test_without_a_database_to_look_at_only_what_was_read_is_known(
+    lint: str, sql: str, serious: bool, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = {"serious": True, "breaking": False, "accepted": "", "revision": "2", "rule": "r", "line": 1, "sql": sql}
+    monkeypatch.setattr(_migrate.Migration, "_squawk", lambda _self: Path("squawk"))
+    monkeypatch.setattr(_migrate.lint, "check", lambda *_arguments, **_more: [finding] if serious else [])
+    monkeypatch.setattr(_migrate.lint, "told", lambda _finding: "")
+    tool = Tool("a", "b")
+    plan = {**tool.plan("head"), "before": ["1"]}
+    plan["steps"] = [{**plan["steps"][1], "sql": sql}]
     tool.plan = lambda _state: plan  # type: ignore[method-assign]
-    assert migrate(tool)["kind"] == "unknown"
+    assert migrate(tool, lint=lint)["kind"] == kind
 
 
 def test_a_lock_that_was_not_granted_is_tried_again() -> None:
@@ -267,6 +280,8 @@ def test_a_database_that_is_newer_is_left_alone() -> None:
     tool.plan = lambda _state: plan  # type: ignore[method-assign]
     with pytest.raises(StackError, match="at revision 7, which this release doesn't have"):
         migrate(tool, Session(tool))
+    told = migrate(tool, Session(tool), ahead=True)
+    assert (told["unknown"], told["changed"], told["kind"], told["pending"], tool.runs) == (["7"], False, "none", [], 0)
 
 
 def test_a_command_without_revisions_is_judged_by_the_schema() -> None:

@@ -73,6 +73,11 @@ def test_an_exception_is_accepted_with_its_reason() -> None:
         ('ALTER TABLE ONLY "public"."items" DROP COLUMN code;', True),
         ("CREATE INDEX i ON fresh (name);", False),
         ('ALTER TABLE "fresh" ADD CONSTRAINT c UNIQUE (name);', False),
+        ('ALTER TABLE app."my-fresh" DROP COLUMN code;', False),
+        # It stands in a schema that the search_path says, or is written otherwise.
+        ("ALTER TABLE Items DROP COLUMN code;", True),
+        ("ALTER TABLE orders DROP COLUMN code;", True),
+        ("DROP TABLE elsewhere;", True),
         ("TRUNCATE items CASCADE;", True),
     ],
 )
@@ -83,5 +88,7 @@ def test_nobody_waits_for_a_table_that_is_about_to_be_made(
         "ansible_collections.slipway.stack.plugins.module_utils._migrate_lint._ask",
         lambda *_arguments: answer("ban-drop-column", line=0),
     )
-    found = check(None, [step(sql=statement)], postgres=17, tables={"items": {}})  # type: ignore[arg-type]
+    made = '\nCREATE TABLE fresh (id int);\nCREATE TABLE IF NOT EXISTS app."my-fresh" (id int);\nCREATE TABLE orders (id int);'
+    tables = {"items": {}, "app.orders": {}}
+    found = check(None, [step(sql=statement + made)], postgres=17, tables=tables)  # type: ignore[arg-type]
     assert bool(found) is remains

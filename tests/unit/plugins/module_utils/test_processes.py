@@ -184,6 +184,16 @@ def test_what_the_environment_says_of_workers_is_counted() -> None:
     assert connection_demand([web], hosts=1, pool=5, overflow=10)["parts"][0]["connections"] == 6 * 15 * 2
 
 
+def test_what_the_environment_says_of_gunicorns_seconds_is_what_the_proxy_goes_by() -> None:
+    own = {**PROCESSES[0], "timeout": 30, "environment": {"GUNICORN_TIMEOUT": "600"}}
+    web, front = plan([own, PROCESSES[1]], "shop", 8000, {"GUNICORN_TIMEOUT": "5", "GUNICORN_KEEPALIVE": "10"})
+    assert (web["timeout"], web["keepalive"], front["timeout"]) == (600, 10, 120)
+    # nginx keeps idle connections for longer, and one that is closed may have a request on its way.
+    assert upstreams([web], ["10.0.0.1"])[0]["keepalive"] == 0
+    with pytest.raises(ValueError, match=r"app_processes\[web\] is told GUNICORN_TIMEOUT=10m by its environment"):
+        plan(PROCESSES[:1], "shop", 8000, {"GUNICORN_TIMEOUT": "10m"})
+
+
 def test_a_release_keeps_its_name_where_the_environment_says_nothing() -> None:
     assert plan(PROCESSES, "shop", 8000, {"OTHER": "6"}) == plan(PROCESSES, "shop", 8000)
 

@@ -189,9 +189,8 @@ def test_static_files_must_be_there_after_the_build(layout: Layout, tmp_path: Pa
     recipe = Recipe("r1", tarball="/source.tar.gz", install="none", static=["front/dist"])
     with pytest.raises(StackError, match="no folder front/dist after the build: set directory of that app_static"):
         run_build(layout, tmp_path, recipe)
-    worker = run_build(layout, tmp_path, recipe, {"front/dist/index.html": "page"})
-    found = [words for words, *_rest in worker.calls if words[0] == "find"]  # type: ignore[attr-defined]
-    assert [words[1] for words in found] == [str(layout.release("r1") / "source/front/dist")]
+    run_build(layout, tmp_path, recipe, {"front/dist/index.html": "page"})
+    assert layout.manifest("r1").exists()
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,14 @@ def report(tmp_path: Path, answer: tuple[int, str, str] | OSError, postgres: boo
 
 def test_the_server_is_asked_as_its_superuser(tmp_path: Path) -> None:
     (tmp_path / "blog.json").write_text(json.dumps({"connections": 60}))
-    found, module = report(tmp_path, (0, "100\n", ""))
-    assert found == {"max_connections": 100, "needs": {"blog": {"connections": 60}}}
+    found, module = report(tmp_path, (0, '{"max_connections": 100, "listen_addresses": "localhost"}\n', ""))
+    assert found == {"max_connections": 100, "listen_addresses": "localhost", "needs": {"blog": {"connections": 60}}}
     assert module.asked[0][:4] == ["runuser", "-u", "postgres", "--"]
 
 
 @pytest.mark.parametrize("answer", [(2, "", "could not connect"), FileNotFoundError("runuser")])
 def test_a_server_that_does_not_answer_allows_nothing(tmp_path: Path, answer: tuple[int, str, str] | OSError) -> None:
-    assert report(tmp_path, answer)[0] == {"max_connections": 0, "needs": {}}
+    assert report(tmp_path, answer)[0] == {"max_connections": 0, "listen_addresses": "", "needs": {}}
 
 
 def test_other_hosts_are_not_asked(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ class PlainInventory:
     def defined(self, _host: str) -> set[str]:
         return set(self.given)
 
+    def roles_of(self, host: str) -> list[str]:
+        return [group for group in GROUPS if host in self.groups[group]]
+
     def description(self, _name: str) -> str:
         return ""
 
@@ -41,6 +44,8 @@ class PlainInventory:
 
     def private(self, host: str, _role: str, name: str, **registered: Any) -> Any:
         found = self.value(host, name)
+        if found is None and name.endswith(("_problems", "_published")):
+            return []
         return found(**registered) if callable(found) else found
 
 

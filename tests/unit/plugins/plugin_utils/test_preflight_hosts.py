@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "app_processes": [{"name": "web", "module": "a:b", "workers": 4}],
     "app_runs_singletons": True,
     "app_user": "shop",
+    "app_database_port": 5432,
     "nginx_site": "shop",
     "nginx_server_names": ["shop.example"],
     "postgres_client": "shop",
@@ -48,7 +49,7 @@ PROBE: dict[str, Any] = {
     "python": {"system": "3.11", "installed": True, "candidate": False},
     "packages": [],
     "sites": {},
-    "postgres": {"max_connections": 0, "needs": {}},
+    "postgres": {"max_connections": 0, "listen_addresses": "", "needs": {}},
 }
 
 
@@ -71,9 +72,41 @@ def test_a_good_host_has_no_problem(judged: Callable[..., Report]) -> None:
     assert judged().problems == []
 
 
+def test_what_a_role_finds_in_its_variables_is_told_before_anything_is_changed(judged: Callable[..., Report]) -> None:
+    given = {"__app_problems": ["app_name is 'my_shop': set it to letters."], "__app_published": ["VITE_SECRET"]}
+    report = judged(given)
+    assert report.problems == ["app_name is 'my_shop': set it to letters."]
+    assert "VITE_SECRET in app_build_environment" in report.result("it")["hints"][0]
+
+
+def test_a_server_that_other_hosts_could_not_reach_is_told(judged: Callable[..., Report]) -> None:
+    wanted = {"postgres_listen_addresses": ["localhost", "10.0.0.12"]}
+    deaf = {"postgres": {"max_connections": 0, "listen_addresses": "localhost", "needs": {}}}
+    (problem,) = judged(wanted, deaf).problems
+    assert (
+        "other hosts are to reach it at 10.0.0.12: run ansible-playbook slipway.stack.site -e postgres_restart"
+        in problem
+    )
+    assert judged(wanted | {"postgres_restart": True}, deaf).problems == []
+    for listened in ("localhost, 10.0.0.12", "*", ""):
+        heard = {"postgres": {"max_connections": 0, "listen_addresses": listened, "needs": {}}}
+        assert judged(wanted, heard).problems == []
+
+
+def test_another_port_is_refused_where_the_role_makes_the_server(judged: Callable[..., Report]) -> None:
+    (problem,) = judged({"app_database_port": 5433}).problems
+    assert problem.startswith("app_database_port is 5433, but the servers in the group postgres listen on 5432")
+
+
 # --- what the server allows that runs
 
-SMALL = {"postgres": {"max_connections": 100, "needs": {"shop": {"connections": 90}, "blog": {"connections": 20}}}}
+SMALL = {
+    "postgres": {
+        "max_connections": 100,
+        "listen_addresses": "localhost",
+        "needs": {"shop": {"connections": 90}, "blog": {"connections": 20}},
+    }
+}
 
 
 def test_a_rollout_is_refused_while_the_server_allows_too_little(judged: Callable[..., Report]) -> None:
@@ -153,7 +186,7 @@ def test_the_names_of_another_application_are_refused(judged: Callable[..., Repo
         probe={
             "applications": {"blog": {"user": "shop"}},
             "sites": {"blog": ["shop.example"]},
-            "postgres": {"max_connections": 0, "needs": {"blog": blog}},
+            "postgres": {"max_connections": 0, "listen_addresses": "", "needs": {"blog": blog}},
         }
     ).problems
     assert [problem.partition(",")[0] for problem in problems[:2]] == [

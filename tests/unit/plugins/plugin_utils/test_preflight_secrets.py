@@ -48,12 +48,28 @@ def test_a_random_one_passes() -> None:
 
 def test_what_a_service_gives_out_may_be_short() -> None:
     assert environment_problems({}, {"STRIPE_API_KEY": "sk_live_12"}) == []
-    assert environment_problems({}, {"JWT_SECRET_KEY": "short"}) != []
+    assert environment_problems({}, {"SMTP_PASSWORD": "Tr4vel-9"}) == []
+    for name in ("JWT_SECRET_KEY", "JWT_SECRET", "FERNET_KEY", "ENCRYPTION_KEY", "SECRET_KEY"):
+        assert environment_problems({}, {name: "short"}) != []
+
+
+def test_a_switch_is_no_secret() -> None:
+    assert environment_problems({"REQUIRE_TOKEN": True, "MAX_TOKENS": 4096}, {}) == []
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("SECRET_KEY", True), ("DB_PASSWORD", True), ("TOKEN_TTL", False), ("PASSWORD_FILE", False), ("APP_ENV", False)],
+    [
+        ("SECRET_KEY", True),
+        ("DB_PASSWORD", True),
+        ("API_KEYS", True),
+        ("TOKEN_TTL", False),
+        ("PASSWORD_FILE", False),
+        ("APP_ENV", False),
+        ("ALLOW_PASSWORD_LOGIN", False),
+        ("JWT_TOKEN_LOCATION", False),
+        ("PASSWORD_HASH_SCHEME", False),
+    ],
 )
 def test_names_tell_secrets(name: str, expected: bool) -> None:
     assert looks_secret(name) is expected
