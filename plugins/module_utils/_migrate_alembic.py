@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_trouble import Caught, Trouble
 
 INI, TOML = "alembic.ini", "pyproject.toml"
+HEADER = re.compile(r"^-- Running (?:up|down)grade (?P<below>.*?) ?-> (?P<above>.*)$", re.MULTILINE)
 RELATIVE = re.compile(r"[+-]\d+")
 OUTSIDE_OF_TRANSACTION = re.compile(r"autocommit_block|AUTOCOMMIT")
 
@@ -92,7 +93,8 @@ def names(value: Any) -> list[str]:
 
 
 def parents(step: Any) -> list[str]:
-    return names(step.down_revision) + names(step.dependencies)
+    # A dependency may be named by a branch's label, which Alembic resolves.
+    return names(step.down_revision) + names(getattr(step, "_resolved_dependencies", None) or step.dependencies)
 
 
 def wanted(revisions: Revisions, state: str, applied: set[str]) -> set[str]:
@@ -166,7 +168,19 @@ def printed(config: Any, step: Any, back: bool) -> tuple[str, str]:
         else:
             command.upgrade(config, f"{parent}:{step.revision}", sql=True)
     config.output_buffer = usual
-    return "" if problem.error else buffer.getvalue(), str(problem)
+    return "" if problem.error else own_sql(buffer.getvalue(), step.revision, back), str(problem)
+
+
+def own_sql(text: str, revision: str, back: bool) -> str:
+    """Alembic also prints what a revision depends on."""
+    headers = list(HEADER.finditer(text))
+    ends = [header.start() for header in headers[1:]] + [len(text)]
+    own = [
+        text[header.start() : end]
+        for header, end in zip(headers, ends)
+        if revision in re.split(r",\s*", header["below" if back else "above"])
+    ]
+    return "".join(own) if own and len(headers) > 1 else text
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:

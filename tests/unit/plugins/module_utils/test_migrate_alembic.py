@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_alembic import (
     Revisions,
     alembic_config,
+    own_sql,
     wanted,
 )
 from ansible_collections.slipway.stack.plugins.module_utils._migrate_trouble import Trouble
@@ -52,6 +53,31 @@ MERGED = history(("a1", None), ("b2", "a1"), ("x9", "a1"), ("m5", ("b2", "x9")))
 )
 def test_a_state_means_revisions(state: str, applied: set[str], meant: set[str]) -> None:
     assert wanted(LINE, state, applied) == meant
+
+
+# As Alembic prints b, which follows on a1 and depends on a2.
+PRINTED = """BEGIN;
+
+-- Running upgrade a1 -> a2
+
+alter table t drop column c;
+
+-- Running upgrade a1, x9 -> b
+
+select 'b';
+
+COMMIT;
+"""
+
+
+def test_what_a_revision_depends_on_is_not_its_own_sql() -> None:
+    assert own_sql(PRINTED, "b", False) == PRINTED[PRINTED.index("-- Running upgrade a1, x9") :]
+    taken_back = PRINTED.replace("upgrade a1, x9 -> b", "downgrade b -> a1").replace(
+        "upgrade a1 -> a2", "downgrade a2 -> a1"
+    )
+    assert own_sql(taken_back, "b", True).startswith("-- Running downgrade b -> a1")
+    alone = PRINTED[: PRINTED.index("-- Running upgrade a1, x9")]
+    assert own_sql(alone, "a2", False) == alone
 
 
 def test_two_heads_are_named() -> None:
