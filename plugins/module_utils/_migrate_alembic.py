@@ -174,10 +174,10 @@ def printed(config: Any, step: Any, back: bool) -> tuple[str, str]:
 def own_sql(text: str, revision: str, back: bool) -> str:
     """Alembic also prints what a revision depends on."""
     headers = list(HEADER.finditer(text))
-    ends = [header.start() for header in headers[1:]] + [len(text)]
+    starts = [header.start() for header in headers] + [len(text)]
     own = [
-        text[header.start() : end]
-        for header, end in zip(headers, ends)
+        text[starts[number] : starts[number + 1]]
+        for number, header in enumerate(headers)
         if revision in re.split(r",\s*", header["below" if back else "above"])
     ]
     return "".join(own) if own and len(headers) > 1 else text
