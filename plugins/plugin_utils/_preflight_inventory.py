@@ -108,9 +108,10 @@ class Inventory:
 
     def private(self, host: str, role: str, name: str, **registered: t.Any) -> t.Any:
         """What a role makes of a host's variables for itself, given what its tasks would have registered."""
-        available = (
-            self._defaults[role] | dict(self._hostvars.raw_get(host)) | {"hostvars": self._hostvars} | registered
-        )
+        folder = os.path.join(ROOT, "roles", role)
+        # Where lookups find the role's files and templates.
+        here = {"hostvars": self._hostvars, "role_path": folder, "ansible_search_path": [folder]}
+        available = self._defaults[role] | dict(self._hostvars.raw_get(host)) | here | registered
         return self._templar.copy_with_new_env(available_variables=available).template(available[name])
 
     def lost_names(self) -> list[str]:
