@@ -87,6 +87,15 @@ def test_the_way_back_over_an_expand_revision_is_a_switch_only(run, visitors, se
     report(f"warm rollback over an expand revision: {told.seconds_to_switch} s to the switch")
 
 
+def test_another_setting_is_released_after_it_by_code_that_knows_the_revision_no_more(run, visitors, serving, revision):
+    settings = {"app_environment": {"APP_ENV": "production", "BEAT_INTERVAL": 5, "GREETING": "after"}}
+    with visitors() as seen:
+        told = run("site", "-e", json.dumps(settings))
+    seen.assert_nothing_failed()
+    assert "So nothing is migrated." in told.text
+    assert (serving(), revision()) == ({"v1.0.0"}, "add_note")
+
+
 def test_what_an_expand_revision_made_belongs_to_the_application(sql):
     assert sql("SELECT tableowner FROM pg_tables WHERE tablename = 'jobs'") == "shop"
 
