@@ -89,7 +89,7 @@ def test_an_orphan_on_the_port_cannot_answer_for_the_release(run, serving, machi
     before = serving()
     idle, port = ("green", 8050) if ask("/whoami").json()["slot"] == "blue" else ("blue", 8000)
     # What is kept warm there would have the port.
-    machine("one").check_output("systemctl stop shop-retire-%s.timer 'shop-web@%s.service'", idle, idle)
+    machine("one").check_output("systemctl stop 'shop-retire-%s.*' 'shop-web@%s.service'", idle, idle)
     machine("one").check_output("systemd-run --quiet --unit=orphan python3 -c %s", ORPHAN % port)
     try:
         with visitors() as seen:
