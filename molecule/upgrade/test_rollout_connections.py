@@ -52,7 +52,7 @@ def upgraded(run, serving, patient, ask, machine):
     yield
     run("upgrade", "-e", f"app_version={next_version(serving)}", "-e", "app_cut_connections=true")
     other = "green" if ask("/whoami").json()["slot"] == "blue" else "blue"
-    machine("one").check_output("systemctl stop shop-retire-%s.timer 'shop-web@%s.service'", other, other)
+    machine("one").check_output("systemctl stop 'shop-retire-%s.*' 'shop-web@%s.service'", other, other)
 
 
 # Five rollouts are too long for `make test`.
