@@ -52,10 +52,16 @@ class Cut:
         return self.open_s is not None
 
 
+# A release that answers again after so many seconds has come a second time, with other settings perhaps.
+AWAY_S = 20.0
+
+
 @dataclass(slots=True)
 class Seen:
     """The answers that one release gave."""
 
+    version: str
+    slot: str
     count: int
     first: float
     last: float
@@ -69,7 +75,7 @@ class Record:
     # How often one was opened, and how long each was away that came back.
     opened: dict[str, int] = field(default_factory=dict)
     away_s: dict[str, list[float]] = field(default_factory=dict)
-    releases: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    releases: list[Seen] = field(default_factory=list)
 
     def outcome(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
@@ -86,9 +92,12 @@ class Record:
         self._write("cut", asdict(cut))
 
     def release(self, version: str, slot: str, at: float) -> None:
-        seen = self.releases.setdefault((version, slot), Seen(0, at, at))
-        seen.count += 1
-        seen.last = at
+        there = [seen for seen in self.releases if (seen.version, seen.slot) == (version, slot)]
+        if not there or at - there[-1].last > AWAY_S:
+            there.append(Seen(version, slot, 0, at, at))
+            self.releases.append(there[-1])
+        there[-1].count += 1
+        there[-1].last = at
 
     def _write(self, event: str, fields: dict[str, object]) -> None:
         if self.events:

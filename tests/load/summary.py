@@ -75,7 +75,4 @@ def _held(record: Record, what: str) -> dict[str, Any]:
 
 
 def _releases(record: Record) -> list[dict[str, Any]]:
-    return [
-        {"version": version, "slot": slot, **asdict(seen)}
-        for (version, slot), seen in sorted(record.releases.items(), key=lambda entry: entry[1].first)
-    ]
+    return [asdict(seen) for seen in sorted(record.releases, key=lambda seen: seen.first)]

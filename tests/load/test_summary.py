@@ -57,6 +57,13 @@ def test_releases_come_with_their_first_and_last_answer() -> None:
     ]
 
 
+def test_a_release_that_comes_again_is_told_twice() -> None:
+    record = recorded()
+    record.release("v1", "blue", 140.0)
+    releases = summarize(record, [], START, END)["releases"]
+    assert [(each["version"], each["first"]) for each in releases] == [("v1", 100.01), ("v2", 110.01), ("v1", 140.0)]
+
+
 def test_lines_that_are_no_marks_are_named() -> None:
     assert result()["marks_ignored"] == ["nonsense"]
 
