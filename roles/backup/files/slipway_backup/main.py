@@ -286,6 +286,7 @@ def arguments() -> argparse.Namespace:
         command.add_argument("--suffix", default="")
         command.add_argument("--bytes", type=int, default=0)
         command.add_argument("--files", action="store_true")
+        command.add_argument("--hold", action="store_true")
     for name in ("swap-files", "swap-files-back"):
         swap = commands.add_parser(name)
         swap.add_argument("--suffix", required=True)
@@ -322,7 +323,7 @@ def perform(settings: Settings, options: argparse.Namespace) -> Result:
     try:
         with locked(settings, PATIENCE_IN_OUTAGE if is_safety else PATIENCE):
             result = acts[options.command]()
-            if is_safety or options.command in ("load", "files"):
+            if is_safety or getattr(options, "hold", False):
                 hold(settings).touch()
             return result
     except Busy as failure:
