@@ -106,7 +106,7 @@ def _concerns(statement: str, new: Collection[str]) -> bool:
 
 def _bare(name: str) -> str:
     """A table's own name, as PostgreSQL knows it: in lower case where it isn't quoted."""
-    last = re.findall(r'"[^"]+"|[^."]+', name)[-1]
+    last = str(re.findall(r'"[^"]+"|[^."]+', name)[-1])
     return last[1:-1] if last.startswith('"') else last.lower()
 
 

@@ -191,12 +191,9 @@ def _judge_database(
         inventory.value(host, "postgres_listen_addresses") or [], server["listen_addresses"], restart
     )
     may_restart = inventory.value(host, "postgres_restart") and not keeps_postgres
-    for problem in (
-        database.port_problem(int(inventory.value(host, "app_database_port"))),
-        "" if may_restart else deaf,
-    ):
-        if problem:
-            report.problem(problem, host)
+    port = database.port_problem(int(inventory.value(host, "app_database_port")))
+    for sentence in filter(None, (port, None if may_restart else deaf)):
+        report.problem(sentence, host)
     if shortage and keeps_postgres:
         report.problem(
             f"{shortage}: run {restart} when a short interruption is acceptable, or lower app_database_pool, "
