@@ -237,7 +237,8 @@ def test_a_wrong_key_to_a_repository_is_loud_and_nothing_is_made_anew(name, host
             assert f"repository {name}" in done.stderr
             assert time.monotonic() - began < 120
     finally:
-        host.check_output("mv /root/right.key %s", key)
+        # ssh would offer the public key beside it.
+        host.check_output("mv /root/right.key %s && rm %s.pub", key, key)
     assert f"repository {name}" in host.file(ALARMS).content_string
     assert runs("--from", name) == before
 

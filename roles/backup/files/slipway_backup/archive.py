@@ -102,7 +102,8 @@ def pour(
 ) -> tuple[int, Failure | None]:
     """Give pg_restore the beginning and all that follows; return the bytes, and its complaint at their end.
 
-    Raises Failure where it didn't want them all.
+    Raises Failure where it gave up before. Where it is content before the end, the rest is read all the same: whether the
+    repository can give it is asked here too.
     """
     with started(command, environment(**access), stdin=subprocess.PIPE) as (pg_restore, said):
         sink = pipe_of(pg_restore.stdin)
@@ -116,10 +117,17 @@ def pour(
         with suppress(BrokenPipeError):
             sink.close()
         status = pg_restore.wait()
-        complaint = failure_of(command, status, text_of(said)) if status or not taken else None
+        complaint = failure_of(command, status, text_of(said)) if status else None
         if complaint and not taken:
             raise complaint
-        return head.tell() + moved, complaint
+        return os.fstat(head.fileno()).st_size + moved + _rest_of(source), complaint
+
+
+def _rest_of(source: IO[bytes]) -> int:
+    rest = 0
+    while chunk := os.read(source.fileno(), HEAD):
+        rest += len(chunk)
+    return rest
 
 
 def check_empty(session: connection) -> None:

@@ -192,16 +192,21 @@ if "--list" in sys.argv:
     sys.exit(0 if b"rows" in head else "pg_restore: error: could not read from input file: end of file")
 if "--section=post-data" in sys.argv:
     open({log!r}, "w").write(" ".join(sys.argv[1:]))
+elif {content}:
+    sys.stdin.buffer.read(1000)
 elif not sys.stdin.buffer.read().endswith(b"end"):
     sys.exit("pg_restore: error: unexpected end of file")
 """
 
 
 @pytest.fixture
-def load_dump(repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def load_dump(
+    repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Callable[..., str]:
     """load_dump(DUMP, BYTES): put what the repository holds into a database; returns how the indexes were asked for."""
     pg_restore, log = tmp_path / "pg_restore", tmp_path / "asked"
-    pg_restore.write_text(PG_RESTORE.format(log=str(log)))
+    is_content = getattr(request, "param", False)
+    pg_restore.write_text(PG_RESTORE.format(log=str(log), content=is_content))
     pg_restore.chmod(0o755)
     monkeypatch.setattr(archive, "reader", lambda _recorded: str(pg_restore))
     monkeypatch.setattr(archive, "prepared", lambda *_arguments: [str(pg_restore)])
@@ -231,6 +236,16 @@ def test_a_dump_that_ends_early_isnt_whole(load_dump: Callable[..., str], there:
 def test_a_stream_that_pg_restore_refuses_fails_in_its_words(load_dump: Callable[..., str]) -> None:
     with pytest.raises(Failure, match="pg_restore ended with 1: pg_restore: error: unexpected end of file"):
         load_dump(DUMP + b"more", len(DUMP) + 4)
+
+
+@pytest.mark.parametrize("load_dump", [True], indirect=True)
+def test_what_pg_restore_needs_no_more_is_read_all_the_same(load_dump: Callable[..., str], tmp_path: Path) -> None:
+    assert load_dump(DUMP, len(DUMP)).startswith("--section=post-data")
+    with pytest.raises(Failure, match="it isn't whole"):
+        load_dump(DUMP[:-5], len(DUMP))
+    (tmp_path / "local" / "damaged").touch()
+    with pytest.raises(Failure, match="ciphertext verification failed"):
+        load_dump(DUMP[:-5], len(DUMP))
 
 
 def test_a_dump_of_another_kind_is_not_read_to_its_end(load_dump: Callable[..., str]) -> None:
