@@ -82,6 +82,9 @@ class Http1:
             if self._reader.at_eof():
                 raise self._closed() from error
             raise Failed("not HTTP", str(error)) from error
+        except ConnectionResetError as error:
+            # The request came when the server had closed it already.
+            raise self._closed() from error
         if isinstance(event, h11.ConnectionClosed):
             raise self._closed()
         return event

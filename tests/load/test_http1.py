@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +52,20 @@ async def test_a_kept_connection_that_is_closed_under_a_request_is_a_failure_and
     assert caught.value.reason == "closed under the request"
     assert not trace.is_new
     assert len(server.requests) == 2
+
+
+async def test_a_kept_connection_that_is_reset_under_a_request_is_the_same(serve: Serve) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    client = Client(await serve(reset), kept=1)
+    await client.ask(GET, Way.KEPT)
+    with pytest.raises(Failed, match="closed under the request"):
+        await client.ask(GET, Way.KEPT)
 
 
 async def test_a_connection_that_was_closed_while_idle_is_replaced_and_counted(serve: Serve) -> None:
