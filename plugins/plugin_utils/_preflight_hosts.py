@@ -77,15 +77,17 @@ def _database_use(inventory: Inventory, app: str, demand: t.Mapping[str, t.Any],
 
 def _judge_roles(inventory: Inventory, report: Report, host: str) -> bool:
     """Ask each role of a host whether its variables agree with each other; False where one doesn't."""
-    found = []
+    found, published = [], []
     for role in inventory.roles_of(host):
         try:
             found += inventory.private(host, role, f"__{role}_problems")
+            if role == "app" and host == inventory.groups["app"][0]:
+                published = inventory.private(host, role, "__app_published")
         except AnsibleError as error:
             found.append(f"the variables of the role {role} can't be worked out: {innermost(error)}.")
     for problem in found:
         report.problem(problem, host)
-    if host == inventory.groups["app"][0] and (published := inventory.private(host, "app", "__app_published")):
+    if published:
         report.hint(
             f"{', '.join(published)} in app_build_environment or app_build_commands holds a secret, and what a front end is "
             "built with is in the pages that every visitor gets: take it out, and change that secret."
