@@ -117,10 +117,10 @@ def pour(
         with suppress(BrokenPipeError):
             sink.close()
         status = pg_restore.wait()
-        complaint = failure_of(command, status, text_of(said)) if status else None
-        if complaint and not taken:
+        complaint = failure_of(command, status, text_of(said))
+        if status and not taken:
             raise complaint
-        return os.fstat(head.fileno()).st_size + moved + _rest_of(source), complaint
+        return os.fstat(head.fileno()).st_size + moved + _rest_of(source), complaint if status else None
 
 
 def _rest_of(source: IO[bytes]) -> int:
