@@ -83,11 +83,14 @@ def test_a_running_instance_takes_changes_without_a_restart(processes, run, cach
 
 def test_a_change_by_hand_is_taken_back(processes, run, queue):
     before = processes("shop-queue")
+    rights = queue("ACL", "GETUSER", "watcher")
+    queue("ACL", "SETUSER", "watcher", "+@write", "~*")
     queue("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
     queue("ACL", "SETUSER", "mallory", "on", "nopass", "+@all")
     run()
     assert queue("CONFIG", "GET", "maxmemory-policy") == {"maxmemory-policy\nnoeviction"}
-    assert all("mallory" not in users for users in queue("ACL", "USERS"))
+    assert queue("ACL", "USERS") == {"default\nwatcher"}
+    assert queue("ACL", "GETUSER", "watcher") == rights
     assert processes("shop-queue") == before
 
 

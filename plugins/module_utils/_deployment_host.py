@@ -162,13 +162,16 @@ class Executor:
             "diff": [part for result in results for part in result.get("diff", [])],
         }
 
-    def let_drain(self, slot: str) -> None:
+    def let_drain(self, slot: str, release: str) -> None:
         """Visitors who were left in this slot a moment ago keep their connections for as long as they were promised."""
         live, left = read_json(self.layout.live), read_json(self.layout.slot(slot))
-        if self.options.check_mode or not left or live.get("slot") != other(slot):
+        is_live = (live.get("slot"), left.get("release")) == (slot, release)
+        if self.options.check_mode or not left or not live or is_live:
             return
-        promised = read_json(bundle_path(self.layout, left["release"])).get("retire", {}).get("drain", 0)
-        seconds = _drain.seconds_left(live["since"], float(promised), datetime.datetime.now(datetime.UTC))
+        seconds = float(read_json(bundle_path(self.layout, left["release"])).get("retire", {}).get("drain", 0))
+        # The record still names this slot where a run ended between its switch and its record: nobody knows when that was.
+        if live["slot"] != slot:
+            seconds = _drain.seconds_left(live["since"], seconds, datetime.datetime.now(datetime.UTC))
         _drain.wait({port for ports in left["ports"].values() for port in ports}, seconds)
 
     def _units(self, entries: list[dict[str, Any]]) -> dict[str, Any]:

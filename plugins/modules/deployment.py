@@ -216,7 +216,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     host = actions.Executor(layout, call, parameters["timeout"], check_mode=module.check_mode, diff=module._diff)
     if parameters["state"] == "started" and parameters["anew"]:
         # Nobody has to wait for a step that only waits, and what came after it is seen once it is over.
-        host.let_drain(parameters["slot"])
+        host.let_drain(parameters["slot"], parameters["release"])
     with contextlib.nullcontext() if module.check_mode else turn(layout.state / layout.name, parameters["run"]):
         return perform(host, layout, parameters, diff=module._diff)
 

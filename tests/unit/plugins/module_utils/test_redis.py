@@ -36,6 +36,7 @@ class FakeServer:
         self.password = password
         self.refusals = refusals or {}
         self.told = []
+        self.compared = []
         self.logged_in = not password
 
     def command(self, *words):
@@ -54,7 +55,12 @@ class FakeServer:
                 self.told.append((name, value))
                 self.settings[name] = str(int(value[:-2]) * 2**20) if value.endswith("mb") else value
             case ("ACL", "LIST"):
-                return self.users
+                return [*self.users, *self.compared]
+            case ("ACL", "SETUSER", "slipway-compared", "reset", *rules):
+                # Redis puts its own defaults among the rules.
+                self.compared = [" ".join(["user slipway-compared", *rules[:3], "-@all", *rules[3:]])]
+            case ("ACL", "DELUSER", "slipway-compared"):
+                self.compared = []
             case ("ACL", verb, *rest):
                 self.told.append((verb, *rest))
         return "OK"
@@ -164,6 +170,16 @@ def test_a_user_that_is_as_listed_is_left_alone():
     server = FakeServer(users=["user default on nopass ~* &* +@all", f"user watcher on {HASH} ~job:* -@all +@read"])
     apply_users(server, [WATCHER], outcome, check_mode=False)
     assert (server.told, outcome.changed) == ([], [])
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_right_that_is_no_longer_listed_is_taken_away(check_mode):
+    outcome = Outcome()
+    server = FakeServer(users=[f"user watcher on {HASH} ~job:* ~cart:* -@all +@read"])
+    apply_users(server, [WATCHER], outcome, check_mode=check_mode)
+    assert outcome.changed == ["user watcher"]
+    assert server.told == ([] if check_mode else [("SETUSER", "watcher", "reset", "on", HASH, "~job:*", "+@read")])
+    assert server.compared == []
 
 
 def test_users_are_added_changed_and_removed():

@@ -380,6 +380,16 @@ def test_they_keep_their_connections_for_as_long_as_they_were_promised(
     assert waits == [({8000}, pytest.approx(rest, abs=2))]
 
 
+def test_who_was_left_by_a_run_that_ended_before_its_record_has_the_whole_time(
+    upgraded: Host, waits: list[tuple[set[int], float]]
+) -> None:
+    left(upgraded, 3600)
+    upgraded.build("3")
+    upgraded.systemd.calls.clear()
+    upgraded.run("started", "3", "green", bundle=upgraded.bundle_of("3"), anew=True)
+    assert waits == [({8050}, 120)]
+
+
 def test_nobody_is_waited_for_without_need(host: Host, waits: list[tuple[set[int], float]]) -> None:
     host.deploy("1", "blue")
     assert waits == [], "nothing was there before"
