@@ -20,6 +20,8 @@ QUIET_S = 15
 AFTER_S = 5
 # An upload takes 11 s, and one that began before the switch reaches the old slot as late as that.
 LATE_UPLOAD_S = 12
+# The controller stands for a machine of its own, so it gets what hosts and visitors leave of this one.
+CONTROLLER = ("nice", "-n", "10")
 # As when the warm time of the rollout before is over.
 COLD = ("rollback_cold", "broken_release")
 CLIENT = "slipway-bench-client"
@@ -78,7 +80,7 @@ def in_client(script: str) -> None:
 
 
 def play(hosts: Path, playbook: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = ["ansible-playbook", "-i", str(hosts), f"playbooks/{playbook}.yml", *options]
+    command = [*CONTROLLER, "ansible-playbook", "-i", str(hosts), f"playbooks/{playbook}.yml", *options]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
 
 
