@@ -183,6 +183,17 @@ def test_two_applications_with_one_port_are_refused(refuse, machine):
     assert "set app_port" in message
 
 
+def test_a_server_beside_one_of_an_older_debian_is_refused(refuse, machine):
+    machine(HOST).check_output("mkdir -p /etc/postgresql/13/main")
+    machine(HOST).check_output("echo 'port = 5432' > /etc/postgresql/13/main/postgresql.conf")
+    try:
+        message = refuse({})
+    finally:
+        machine(HOST).check_output("rm -r /etc/postgresql")
+    assert "the PostgreSQL cluster 13/main of this host has port 5432, and 15/main would be made beside it" in message
+    assert "pg_upgradecluster -v 15 13 main" in message
+
+
 def test_an_unsupported_distribution_is_refused(refuse, machine):
     machine(HOST).check_output("cp --remove-destination $(readlink -f /etc/os-release) /etc/os-release")
     machine(HOST).check_output("sed -i 's/VERSION_ID=.*/VERSION_ID=\"11\"/; s/bookworm/bullseye/g' /etc/os-release")

@@ -36,6 +36,10 @@ options:
     description: The folder in which each application leaves what it needs of the PostgreSQL server.
     type: path
     default: /etc/slipway/postgres.d
+  postgres_clusters:
+    description: The folder in which Debian keeps the configuration of each PostgreSQL cluster.
+    type: path
+    default: /etc/postgresql
   sites:
     description: The folder of nginx' sites.
     type: path
@@ -103,8 +107,8 @@ sites:
     shop: [shop.example.com, www.shop.example.com]
 postgres:
   description:
-    - How many connections the PostgreSQL server that runs allows (V(0) where none runs), where it listens, and what each
-      application left of its needs, by name. Empty without O(postgres).
+    - How many connections the PostgreSQL server that runs allows (V(0) where none runs), where it listens, what each
+      application left of its needs, by name, and the port of each cluster, running or not. Empty without O(postgres).
   type: dict
   returned: success
   sample:
@@ -112,6 +116,8 @@ postgres:
     listen_addresses: localhost
     needs:
       shop: {connections: 60, databases: [shop], users: [shop]}
+    clusters:
+      15/main: 5432
 ansible_facts:
   description: What O(facts) asks for.
   type: dict
@@ -125,6 +131,7 @@ import platform
 import re
 import shutil
 import typing as t
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.facts.compat import ansible_facts
@@ -139,6 +146,8 @@ from ansible_collections.slipway.stack.plugins.module_utils._postgres import (
 )
 
 _SERVER_NAME = re.compile(r"^\s*server_name\s+([^;]+);", re.MULTILINE)
+_PORT = re.compile(r"^\s*port\s*=?\s*'?(\d+)", re.MULTILINE)
+_DEFAULT_PORT = 5432
 _HOST_NAME = re.compile(r"[a-z0-9*][a-z0-9*._-]*\.[a-z0-9*]+|localhost")
 
 
@@ -211,7 +220,18 @@ def postgres_report(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         **allows(psql(as_superuser)),
         "needs": read_applications(module.params["postgres_fragments"]),
+        "clusters": read_clusters(module.params["postgres_clusters"]),
     }
+
+
+def read_clusters(directory: str) -> dict[str, int]:
+    """Return the port of each cluster, by VERSION/NAME; where a setting stands twice, the last one counts."""
+    ports = {}
+    for main in sorted(Path(directory).glob("*/*/postgresql.conf")):
+        files = [main, *sorted(main.parent.glob("conf.d/*.conf"))]
+        found = [port for file in files for port in _PORT.findall(file.read_text(errors="replace"))]
+        ports["/".join(main.parts[-3:-1])] = int(found[-1]) if found else _DEFAULT_PORT
+    return ports
 
 
 def gather_facts(module: AnsibleModule, subset: list[str]) -> dict[str, t.Any]:
@@ -243,6 +263,7 @@ def main() -> None:
             "fragments": {"type": "path", "default": "/etc/slipway/apps.d"},
             "postgres": {"type": "bool", "default": False},
             "postgres_fragments": {"type": "path", "default": "/etc/slipway/postgres.d"},
+            "postgres_clusters": {"type": "path", "default": "/etc/postgresql"},
             "sites": {"type": "path", "default": "/etc/nginx/sites-enabled"},
             "facts": {"type": "list", "elements": "str", "default": []},
         },

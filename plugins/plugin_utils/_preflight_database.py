@@ -69,6 +69,21 @@ def port_problem(port: int) -> str | None:
     )
 
 
+def cluster_problem(version: str, clusters: t.Mapping[str, int]) -> str | None:
+    """Refuse to make a server beside another cluster that has its port, and maybe the application's data."""
+    there = sorted(name for name, port in clusters.items() if port == SERVER_PORT and name != f"{version}/main")
+    if not there:
+        return None
+    found, _, name = there[0].partition("/")
+    mend = "give it another port"
+    if name == "main":
+        mend = f"set postgres_version to \"{found}\" to keep it, or move its data with 'pg_upgradecluster -v {version} {found} main'"
+    return (
+        f"the PostgreSQL cluster {there[0]} of this host has port {SERVER_PORT}, and {version}/main would be made beside it, "
+        f"without its data: {mend}."
+    )
+
+
 def name_problems(databases: t.Collection[str], users: t.Collection[str], others: Needs) -> list[str]:
     """Refuse the name of a database or of a user that another application on the server has."""
     wishes = {"databases": ("database", "app_database_name", databases), "users": ("user", "app_database_user", users)}

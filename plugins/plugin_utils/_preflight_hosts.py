@@ -194,7 +194,10 @@ def _judge_database(
     )
     may_restart = inventory.value(host, "postgres_restart") and not keeps_postgres
     port = database.port_problem(int(inventory.value(host, "app_database_port")))
-    for sentence in filter(None, (port, None if may_restart else deaf)):
+    cluster = database.cluster_problem(
+        str(inventory.private(host, "postgres", "__postgres_version")), server["clusters"]
+    )
+    for sentence in filter(None, (port, cluster, None if may_restart else deaf)):
         report.problem(sentence, host)
     if shortage and keeps_postgres:
         report.problem(

@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "postgres_databases": [{"name": "shop"}],
     "postgres_users": [{"name": "shop"}],
     "__postgres_needs": {},
+    "__postgres_version": "15",
     "__postgres_all_settings": [],
     "__postgres_shared_buffers_mb": 1024,
     "__postgres_memory_max": "",
@@ -49,7 +50,7 @@ PROBE: dict[str, Any] = {
     "python": {"system": "3.11", "installed": True, "candidate": False},
     "packages": [],
     "sites": {},
-    "postgres": {"max_connections": 0, "listen_addresses": "", "needs": {}},
+    "postgres": {"max_connections": 0, "listen_addresses": "", "needs": {}, "clusters": {}},
 }
 
 
@@ -81,7 +82,7 @@ def test_what_a_role_finds_in_its_variables_is_told_before_anything_is_changed(j
 
 def test_a_server_that_other_hosts_could_not_reach_is_told(judged: Callable[..., Report]) -> None:
     wanted = {"postgres_listen_addresses": ["localhost", "10.0.0.12"]}
-    deaf = {"postgres": {"max_connections": 0, "listen_addresses": "localhost", "needs": {}}}
+    deaf = {"postgres": {"max_connections": 0, "listen_addresses": "localhost", "needs": {}, "clusters": {}}}
     (problem,) = judged(wanted, deaf).problems
     assert (
         "other hosts are to reach it at 10.0.0.12: run ansible-playbook slipway.stack.site -e postgres_restart"
@@ -89,13 +90,36 @@ def test_a_server_that_other_hosts_could_not_reach_is_told(judged: Callable[...,
     )
     assert judged(wanted | {"postgres_restart": True}, deaf).problems == []
     for listened in ("localhost, 10.0.0.12", "*", ""):
-        heard = {"postgres": {"max_connections": 0, "listen_addresses": listened, "needs": {}}}
+        heard = {"postgres": {"max_connections": 0, "listen_addresses": listened, "needs": {}, "clusters": {}}}
         assert judged(wanted, heard).problems == []
 
 
 def test_another_port_is_refused_where_the_role_makes_the_server(judged: Callable[..., Report]) -> None:
     (problem,) = judged({"app_database_port": 5433}).problems
     assert problem.startswith("app_database_port is 5433, but the servers in the group postgres listen on 5432")
+
+
+@pytest.mark.parametrize(
+    ("clusters", "said"),
+    [
+        ({"15/main": 5432}, ""),
+        ({"13/main": 5433, "15/main": 5432}, ""),
+        (
+            {"13/main": 5432},
+            "set postgres_version to \"13\" to keep it, or move its data with 'pg_upgradecluster -v 15 13 main'",
+        ),
+        (
+            {"15/mine": 5432},
+            "15/mine of this host has port 5432, and 15/main would be made beside it, without its data: give it another",
+        ),
+    ],
+)
+def test_a_server_is_not_made_beside_one_that_may_have_the_data(
+    judged: Callable[..., Report], clusters: dict[str, int], said: str
+) -> None:
+    problems = judged(probe={"postgres": PROBE["postgres"] | {"clusters": clusters}}).problems
+    assert len(problems) == bool(said)
+    assert said in "".join(problems)
 
 
 # --- what the server allows that runs
@@ -105,6 +129,7 @@ SMALL = {
         "max_connections": 100,
         "listen_addresses": "localhost",
         "needs": {"shop": {"connections": 90}, "blog": {"connections": 20}},
+        "clusters": {"15/main": 5432},
     }
 }
 
@@ -186,7 +211,7 @@ def test_the_names_of_another_application_are_refused(judged: Callable[..., Repo
         probe={
             "applications": {"blog": {"user": "shop"}},
             "sites": {"blog": ["shop.example"]},
-            "postgres": {"max_connections": 0, "listen_addresses": "", "needs": {"blog": blog}},
+            "postgres": {"max_connections": 0, "listen_addresses": "", "needs": {"blog": blog}, "clusters": {}},
         }
     ).problems
     assert [problem.partition(",")[0] for problem in problems[:2]] == [
