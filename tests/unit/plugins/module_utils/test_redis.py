@@ -54,14 +54,20 @@ class FakeServer:
                     raise RedisError(self.refusals[name])
                 self.told.append((name, value))
                 self.settings[name] = str(int(value[:-2]) * 2**20) if value.endswith("mb") else value
-            case ("ACL", "LIST"):
+            case ("ACL", *rest):
+                return self.acl(*rest)
+        return "OK"
+
+    def acl(self, verb, *rest):
+        match (verb, *rest):
+            case ("LIST",):
                 return [*self.users, *self.compared]
-            case ("ACL", "SETUSER", "slipway-compared", "reset", *rules):
+            case ("SETUSER", "slipway-compared", "reset", *rules):
                 # Redis puts its own defaults among the rules.
                 self.compared = [" ".join(["user slipway-compared", *rules[:3], "-@all", *rules[3:]])]
-            case ("ACL", "DELUSER", "slipway-compared"):
+            case ("DELUSER", "slipway-compared"):
                 self.compared = []
-            case ("ACL", verb, *rest):
+            case _:
                 self.told.append((verb, *rest))
         return "OK"
 
