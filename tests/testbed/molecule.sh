@@ -10,7 +10,11 @@ shift $(($# > 1 ? 2 : 1))
 [ -x "$root/.venv/bin/molecule" ] || die "the development environment isn't there yet: run 'make setup' first."
 
 cd "$root"
-export PATH=$root/.venv/bin:$PATH
+SLIPWAY_DOCKER=$(command -v docker) || die "there is no docker command yet: run 'make engine' first."
+SLIPWAY_ENGINE_VERSION=$("$SLIPWAY_DOCKER" version --format '{{.Server.Version}}') ||
+    die "no Docker engine answers: run 'make engine' first."
+export SLIPWAY_DOCKER SLIPWAY_ENGINE_VERSION
+export PATH=$testbed/bin:$root/.venv/bin:$PATH
 export MOLECULE_GLOB='molecule/*/molecule.yml'
 # Borders cut long lines, which is where errors have their reasons.
 export MOLECULE_COMMAND_BORDERS=false
