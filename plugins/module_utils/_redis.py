@@ -27,6 +27,8 @@ _SIZE = re.compile(r"(\d+)(b|k|kb|m|mb|g|gb)?", re.IGNORECASE)
 _IMMUTABLE = frozenset({"databases", "dbfilename", "dir", "io-threads", "logfile", "pidfile", "unixsocket"})
 _SAYS_IMMUTABLE = ("immutable", "protected")
 _COMPARED = "slipway-compared"
+# Redis 7.0 says so of users whom a command made, and not of those whom its file did.
+_DEFAULT_RULE = "sanitize-payload"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 _TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\\'|[^\'])*)\'|(\S+)')
 
@@ -230,7 +232,8 @@ def apply_users(server: Server, wanted: Sequence[User], outcome: Outcome, *, che
 
 
 def _rules_of_users(server: Server) -> dict[str, list[str]]:
-    return {line.split()[1]: line.split()[2:] for line in server.command("ACL", "LIST")}
+    users = [line.split()[1:] for line in server.command("ACL", "LIST")]
+    return {name: [rule for rule in rules if rule != _DEFAULT_RULE] for name, *rules in users}
 
 
 def _set_user(server: Server, name: str, user: User) -> None:

@@ -64,7 +64,9 @@ class FakeServer:
                 return [*self.users, *self.compared]
             case ("SETUSER", "slipway-compared", "reset", *rules):
                 # Redis puts its own defaults among the rules.
-                self.compared = [" ".join(["user slipway-compared", *rules[:3], "-@all", *rules[3:]])]
+                self.compared = [
+                    " ".join(["user slipway-compared", "on sanitize-payload", *rules[1:3], "-@all", *rules[3:]])
+                ]
             case ("DELUSER", "slipway-compared"):
                 self.compared = []
             case _:
