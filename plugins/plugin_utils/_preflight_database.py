@@ -74,7 +74,7 @@ def cluster_problem(version: str, clusters: t.Mapping[str, int]) -> str | None:
     there = sorted(name for name, port in clusters.items() if port == SERVER_PORT and name != f"{version}/main")
     if not there:
         return None
-    found, _, name = there[0].partition("/")
+    found, name = there[0].split("/", 1)
     mend = "give it another port"
     if name == "main":
         mend = f"set postgres_version to \"{found}\" to keep it, or move its data with 'pg_upgradecluster -v {version} {found} main'"
