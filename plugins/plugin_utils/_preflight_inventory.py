@@ -9,8 +9,8 @@ import glob
 import os
 import typing as t
 
-import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -26,7 +26,7 @@ POOLER = "pgbouncer"
 
 def _load(path: str) -> dict[str, t.Any]:
     with open(path, encoding="utf-8") as file:
-        return yaml.safe_load(file) or {}
+        return yaml_load(file) or {}
 
 
 def _role_options(role: str) -> dict[str, t.Any]:
@@ -63,6 +63,8 @@ class Inventory:
         self.known = {name: option for options in self.options.values() for name, option in options.items()}
         self._owner = {name: role for role, options in self.options.items() for name in options}
         self._defaults = {role: _defaults(role, loader) for role in self.options}
+        # The wiring reads the file anew each time that it names one.
+        self._app_defaults = _load(os.path.join(ROOT, "roles", "app", "defaults", "main.yml"))
         self._templars: dict[tuple[str, str], t.Any] = {}
 
     @property
@@ -101,7 +103,8 @@ class Inventory:
         # A role sees its own defaults, and never another's.
         role = self._owner.get(name, "")
         if (host, role) not in self._templars:
-            available = self._defaults.get(role, {}) | dict(self._hostvars.raw_get(host)) | {"hostvars": self._hostvars}
+            here = {"hostvars": self._hostvars, "wired_defaults": self._app_defaults}
+            available = self._defaults.get(role, {}) | dict(self._hostvars.raw_get(host)) | here
             self._templars[host, role] = self._templar.copy_with_new_env(available_variables=available)
         templar = self._templars[host, role]
         return templar.template(templar.available_variables.get(name))
