@@ -317,9 +317,12 @@ def watch(
     probe: Callable[[Target, float], Answer],
     clock: Callable[[], float],
     sleep: Callable[[float], None],
-    why_hopeless: Callable[[], str] = lambda: "",
+    why_hopeless: Callable[[bool], str] = lambda is_over: "",
 ) -> Verdict:
-    """Try until it was good often and long enough, there is no hope, or the time is over. There is always one try."""
+    """Try until it was good often and long enough, there is no hope, or the time is over. There is always one try.
+
+    C(why_hopeless) is told whether the time is over, when what gave little hope is said too.
+    """
     pace, start = target.pace, clock()
     samples: list[Sample] = []
     certificate = None
@@ -339,13 +342,14 @@ def watch(
         since = at if streak == 1 else since
         was_good = was_good or streak > 0
         mismatch = samples[-1].mismatch
-        hopeless = why_hopeless() if mismatch else ""
+        elapsed = clock() - start
+        is_over = elapsed + pace.interval >= pace.deadline
+        hopeless = why_hopeless(is_over) if mismatch else ""
         if mismatch and hopeless:
             samples[-1] = replace(samples[-1], mismatch=replace(mismatch, got=f"{mismatch.got}, and {hopeless}"))
-        elapsed = clock() - start
         relapsed = was_good and 0 < pace.failures <= _bad_at_the_end(samples)
         healthy = streak >= pace.successes and elapsed - since >= pace.steady
-        if healthy or relapsed or hopeless or elapsed + pace.interval >= pace.deadline:
+        if healthy or relapsed or hopeless or is_over:
             return Verdict(target, healthy, elapsed, samples, certificate)
         sleep(pace.interval)
 

@@ -60,8 +60,8 @@ class CrashWatch:
         self._run = run
         self._restarts_before: int | None = None
 
-    def __call__(self) -> str:
-        """Why the unit won't come up; empty while it may."""
+    def __call__(self, is_over: bool) -> str:
+        """Why the unit won't come up, or didn't when the time is over; empty while it may."""
         try:
             state = look_at(self._unit, self._run)
         except NoAnswerError:
@@ -72,6 +72,7 @@ class CrashWatch:
         if self._restarts_before is None or state.restarts < self._restarts_before:
             self._restarts_before = state.restarts
         restarts = state.restarts - self._restarts_before
-        if restarts < _RESTARTS_OF_A_LOOP:
+        if restarts < (1 if is_over else _RESTARTS_OF_A_LOOP):
             return ""
-        return f"{self._unit} crashed and was restarted {restarts} times meanwhile (Result={state.result})"
+        often = "once" if restarts == 1 else f"{restarts} times"
+        return f"{self._unit} crashed and was restarted {often} meanwhile (Result={state.result})"

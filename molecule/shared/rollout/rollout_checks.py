@@ -15,7 +15,7 @@ import yaml
 SOAK = "SOAK" in os.environ
 QUIET_SECONDS = 600 if SOAK else 20
 BROKEN = [
-    ("v2.0.0-crashes", "crashed and was restarted 2 times meanwhile"),
+    ("v2.0.0-crashes", "crashed and was restarted"),
     pytest.param("v2.0.0-unhealthy", "expected status 200, got 503", marks=pytest.mark.for_long),
     pytest.param("v2.0.0-wrong", "expected version v2.0.0-wrong", marks=pytest.mark.for_long),
     ("v2.0.0-sickens", "through the proxy"),
@@ -39,7 +39,7 @@ SECONDS_TO_GO_BACK = {"switch": 3, "start": 15} if SOAK else {"switch": 30, "sta
 GONE_BACK_TO = "v1.2.0" if SOAK else "v1.0.0"
 # As the shared group_vars have it, less what clocks and first answers may be apart.
 DRAIN_SECONDS = SETTINGS["app_drain_timeout"] - 1
-UPGRADES = ("v1.3.0", "v1.0.0", "v1.1.0", "v1.3.0", "v1.2.0") if SOAK else ("v1.2.0",)
+UPGRADES = ("v1.3.0", "v1.0.0", "v1.1.0", "v1.3.0", "v1.2.0")
 
 
 def other_settings():
@@ -111,6 +111,7 @@ def test_an_upgrade_costs_no_visitor_anything(run, visitors, reader, serving, as
     report(f"upgrade: {there.seconds_to_switch} s to the switch")
 
 
+@pytest.mark.for_long
 @pytest.mark.one_host
 def test_another_environment_and_the_way_back_cost_no_visitor_anything(run, visitors, configured):
     other = {"app_environment": {**SETTINGS["app_environment"], "GREETING": "hello"}}
@@ -156,8 +157,8 @@ def test_site_keeps_what_is_live_until_another_version_is_named(run, serving, pl
         assert KEPT.search(told)[1] == "v1.2.0"
         assert told.count("changed=0") == len(platforms)
         assert serving() == {"v1.2.0"}
-    run("site", "-e", "app_version=v1.3.0")
-    assert serving() == {"v1.3.0"}
+        run("site", "-e", "app_version=v1.3.0")
+        assert serving() == {"v1.3.0"}
 
 
 @pytest.mark.one_host
@@ -217,6 +218,7 @@ def whole_state(group, machine):
     }
 
 
+@pytest.mark.for_long
 @pytest.mark.one_host
 def test_good_releases_go_live_after_failed_ones(run, visitors, serving):
     with visitors() as seen:
@@ -224,7 +226,7 @@ def test_good_releases_go_live_after_failed_ones(run, visitors, serving):
             run("upgrade", "-e", f"app_version={version}")
             assert serving() == {version}
     # Each takes the slot that the one before it left.
-    seen.assert_nothing_failed(drained=DRAIN_SECONDS if SOAK else 0)
+    seen.assert_nothing_failed(drained=DRAIN_SECONDS)
 
 
 @pytest.mark.one_host
@@ -233,5 +235,5 @@ def test_the_ledger_tells_what_happened(run):
     told = re.findall(r"\d{4}-\d\d-\d\dT[\d:]+ (live|failed|rolled back) (\S+)", table)
     assert ("rolled back", GONE_BACK_TO) in told, table
     assert ("failed", "v2.0.0-sickens") in told, table
-    assert told[-1] == ("live", "v1.2.0"), table
+    assert told[-1] == (("live", "v1.2.0") if SOAK else ("failed", "v2.0.0-sickens")), table
     assert re.search(r"resolve [\d.]+,.* build [\d.]+,.* check [\d.]+", table), table

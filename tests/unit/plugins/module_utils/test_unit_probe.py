@@ -66,7 +66,7 @@ def restarted(times: int) -> str:
 )
 def test_a_unit_that_is_slow_to_start_is_given_its_time(looks: list[str]) -> None:
     watch = crash_watch(*looks)
-    assert [watch() for _look in looks] == [""] * len(looks)
+    assert [watch(is_over=False) for _look in looks] == [""] * len(looks)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,17 @@ def test_a_unit_that_is_slow_to_start_is_given_its_time(looks: list[str]) -> Non
 )
 def test_a_unit_that_crashes_again_and_again_is_given_up(looks: list[str], sentence: str) -> None:
     watch = crash_watch(*looks)
-    assert [watch() for _look in looks][-1] == f"{UNIT} {sentence}"
+    assert [watch(is_over=False) for _look in looks][-1] == f"{UNIT} {sentence}"
+
+
+def test_a_single_crash_is_told_of_when_the_time_is_over() -> None:
+    watch = crash_watch(restarted(3), restarted(4))
+    assert watch(is_over=False) == ""
+    assert watch(is_over=True) == f"{UNIT} crashed and was restarted once meanwhile (Result=exit-code)"
 
 
 def test_a_systemd_that_does_not_answer_takes_no_hope() -> None:
-    assert CrashWatch(UNIT, lambda _words: (1, "", "Failed to connect to bus"))() == ""
+    assert CrashWatch(UNIT, lambda _words: (1, "", "Failed to connect to bus"))(is_over=False) == ""
 
 
 def test_an_unknown_unit_is_no_answer() -> None:
