@@ -317,7 +317,7 @@ def watch(
     probe: Callable[[Target, float], Answer],
     clock: Callable[[], float],
     sleep: Callable[[float], None],
-    why_hopeless: Callable[[bool], str] = lambda is_over: "",
+    why_hopeless: Callable[[bool], str] = lambda _is_over: "",
 ) -> Verdict:
     """Try until it was good often and long enough, there is no hope, or the time is over. There is always one try.
 

@@ -188,7 +188,7 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def watch(self, why_hopeless: Callable[[bool], str] = lambda is_over: "", **options: Any) -> health.Verdict:
+    def watch(self, why_hopeless: Callable[[bool], str] = lambda _is_over: "", **options: Any) -> health.Verdict:
         return health.watch(target(**options), self.probe, lambda: self.now, self.sleep, why_hopeless)
 
 
@@ -236,7 +236,7 @@ def test_no_try_outlasts_the_deadline() -> None:
 
 def test_nobody_is_waited_for_without_hope() -> None:
     hopes = iter(["", "", "it crashes"])
-    verdict = World(BAD, REFUSED).watch(lambda is_over: next(hopes))
+    verdict = World(BAD, REFUSED).watch(lambda _is_over: next(hopes))
     assert (len(verdict.samples), verdict.healthy) == (3, False)
     assert str(verdict.samples[0].mismatch).startswith("expected status 200")
     assert str(verdict.samples[-1].mismatch) == "expected an answer, got Connection refused, and it crashes"
@@ -250,7 +250,7 @@ def test_whoever_gave_little_hope_is_named_when_the_time_is_over() -> None:
 
 def test_hope_is_asked_for_only_where_the_answer_is_bad() -> None:
     hopes = iter(["", "it crashes"])
-    verdict = World(BAD, good()).watch(lambda is_over: next(hopes), successes=2)
+    verdict = World(BAD, good()).watch(lambda _is_over: next(hopes), successes=2)
     assert ([sample.ok for sample in verdict.samples], verdict.healthy) == ([False, True, True], True)
 
 
