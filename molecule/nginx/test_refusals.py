@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 
-HOSTS = ("twelve", "thirteen")
-
 
 def test_a_configuration_that_nginx_refuses_changes_nothing(refusal, play, fingerprints, serves):
     before = fingerprints()
     told = refusal("shop.yml", "-e", json.dumps({"nginx_snippet": 'add_header X-Stray "open;'}))
-    assert told.count("every file is as it was before") >= len(HOSTS)
+    assert "every file is as it was before" in told
     assert fingerprints() == before
     assert serves()
-    assert play("shop.yml").stdout.count("changed=0") == len(HOSTS)
+    assert "changed=0" in play("shop.yml").stdout
 
 
 def test_a_key_of_another_certificate_is_refused_and_not_shown(refusal, fingerprints, serves, tmp_path):
@@ -31,20 +29,16 @@ def test_a_key_of_another_certificate_is_refused_and_not_shown(refusal, fingerpr
     assert serves()
 
 
-def test_a_reload_that_the_running_nginx_refuses_is_noticed_and_mended(machine, refusal, play, curl, serves):
+def test_a_reload_that_the_running_nginx_refuses_is_noticed_and_mended(host, refusal, play, curl, serves):
     # `nginx -t` doesn't mind a port that another process holds. The running server does, and tells its log alone.
-    for host in HOSTS:
-        machine(host).check_output("systemd-run --unit=squatter python3 -m http.server 8443")
+    host.check_output("systemd-run --unit=squatter python3 -m http.server 8443")
     other_port = ("-e", json.dumps({"nginx_https_port": 8443}))
-    assert refusal("shop.yml", *other_port).count("its old configuration") >= len(HOSTS)
+    assert "its old configuration" in refusal("shop.yml", *other_port)
     assert serves()
-    for host in HOSTS:
-        machine(host).check_output("systemctl stop squatter")
-    assert play("shop.yml", *other_port).stdout.count("changed=1") == len(HOSTS)
-    for host in HOSTS:
-        answer = curl("https://shop.example:8443/", "--connect-to", f"::{host}:8443")
-        assert answer.json()["headers"]["host"] == "shop.example:8443"
-        assert curl("http://shop.example/", at=host).headers["location"] == "https://shop.example:8443/"
+    host.check_output("systemctl stop squatter")
+    assert "changed=1" in play("shop.yml", *other_port).stdout
+    assert curl("https://shop.example:8443/").json()["headers"]["host"] == "shop.example:8443"
+    assert curl("http://shop.example/").headers["location"] == "https://shop.example:8443/"
     play("shop.yml")
     assert serves()
 
@@ -69,7 +63,7 @@ def test_bad_input_is_refused_by_name_all_at_once_before_a_change(refusal, finge
         "nginx_headers": {"X-A": "b\r\nX-C: d"},
         "nginx_http_port": 443,
     }
-    told = refusal("shop.yml", "--limit", "thirteen", "-e", json.dumps(variables))
+    told = refusal("shop.yml", "-e", json.dumps(variables))
     for sentence in (
         "nginx_routes[/].upstream is 'wbe', but nginx_upstreams has only web, pair, nothing-yet",
         "nginx_routes[/a]: give root or alias",
@@ -91,11 +85,11 @@ def test_bad_input_is_refused_by_name_all_at_once_before_a_change(refusal, finge
 
 def test_an_unknown_key_is_refused_by_name(refusal):
     routes = {"nginx_routes": [{"path": "/", "strip": True}]}
-    assert "strip" in refusal("shop.yml", "--limit", "thirteen", "-e", json.dumps(routes))
+    assert "strip" in refusal("shop.yml", "-e", json.dumps(routes))
 
 
-def test_nginx_warns_of_nothing(machine, name):
-    checked = machine(name).run("nginx -t")
+def test_nginx_warns_of_nothing(host):
+    checked = host.run("nginx -t")
     assert checked.rc == 0
     assert "warn" not in checked.stderr
-    assert "uninitialized" not in machine(name).check_output("cat /var/log/nginx/error.log /var/log/nginx/*/error.log")
+    assert "uninitialized" not in host.check_output("cat /var/log/nginx/error.log /var/log/nginx/*/error.log")

@@ -7,39 +7,38 @@ import json
 import pytest
 
 SHOP = "https://shop.example"
-HOSTS = ("twelve", "thirteen")
 FLAG = "/var/lib/slipway/slots/shop.green"
 YEAR = "public, max-age=31536000, immutable"
 
 
 @pytest.fixture
-def switch(machine, name):
-    """switch(SLOT): what the module slot does, on the host of the test."""
+def switch(host):
+    """switch(SLOT): what the module slot does."""
 
     def to(slot):
-        machine(name).check_output(f"touch {FLAG}" if slot == "green" else f"rm -f {FLAG}")
+        host.check_output(f"touch {FLAG}" if slot == "green" else f"rm -f {FLAG}")
 
     yield to
     to("blue")
 
 
 @pytest.mark.parametrize("slot", ["blue", "green"])
-def test_a_page_comes_from_the_slot_of_the_request_and_from_no_other(switch, curl, name, slot):
+def test_a_page_comes_from_the_slot_of_the_request_and_from_no_other(switch, curl, slot):
     switch(slot)
     for path in ("/front/", "/front/index.html", "/front/some/view"):
-        page = curl(SHOP + path, at=name)
+        page = curl(SHOP + path)
         assert (page.status, page.body, page.headers["cache-control"]) == (200, f"{slot} page\n", "no-cache")
     # Only the slot blue has it, and no year of caching says that it never changes.
-    news = curl(f"{SHOP}/front/news.txt", at=name)
+    news = curl(f"{SHOP}/front/news.txt")
     assert (news.status, "news" in news.body) == ((200, True) if slot == "blue" else (404, False))
 
 
 @pytest.mark.parametrize("slot", ["blue", "green"])
 @pytest.mark.parametrize("folder", ["/front/assets", "/assets"])
-def test_hashed_files_of_both_slots_are_found_the_live_one_first(switch, curl, name, slot, folder):
+def test_hashed_files_of_both_slots_are_found_the_live_one_first(switch, curl, slot, folder):
     switch(slot)
     for file, content in (("app-b1b1b1b1.js", "blue"), ("app-93e93e93.js", "green"), ("same.js", f"same of {slot}")):
-        script = curl(f"{SHOP}{folder}/{file}", at=name)
+        script = curl(f"{SHOP}{folder}/{file}")
         assert (script.status, script.body) == (200, f"// {content}\n")
         assert [value for key, value in script.raw_headers if key == "cache-control"] == [YEAR]
         assert script.headers["content-type"].startswith(("application/javascript", "text/javascript"))
@@ -47,10 +46,10 @@ def test_hashed_files_of_both_slots_are_found_the_live_one_first(switch, curl, n
 
 
 @pytest.mark.parametrize("path", ["/front/assets/app-00000000.js", "/assets/none.js", "/front/assets/", "/front/.env"])
-def test_what_neither_slot_has_is_not_found(switch, curl, name, path):
+def test_what_neither_slot_has_is_not_found(switch, curl, path):
     for slot in ("green", "blue"):
         switch(slot)
-        answer = curl(SHOP + path, at=name)
+        answer = curl(SHOP + path)
         assert answer.status == 404
         assert "page" not in answer.body
         assert "max-age" not in answer.headers.get("cache-control", "")
@@ -98,10 +97,10 @@ class TestRoutes:
             ("/slipway-green/whole", "blue /slipway-green/whole", 404),
         ],
     )
-    def test_it_changes_with_the_slot(self, switch, curl, name, path, blue, green):
+    def test_it_changes_with_the_slot(self, switch, curl, path, blue, green):
         for slot, expected in (("blue", blue), ("green", green)):
             switch(slot)
-            answer = curl(SHOP + path, "--path-as-is", at=name)
+            answer = curl(SHOP + path, "--path-as-is")
             if isinstance(expected, int):
                 assert answer.status == expected
                 continue
@@ -109,24 +108,24 @@ class TestRoutes:
             assert answer.status == 200
             assert (f"{told['slot']} {told['target']}" if told else answer.body).startswith(expected)
 
-    def test_what_nginx_itself_answers_stays(self, switch, curl, name):
+    def test_what_nginx_itself_answers_stays(self, switch, curl):
         for slot in ("green", "blue"):
             switch(slot)
-            assert curl(f"{SHOP}/.slipway/slot", at=name).json()["slot"] == slot
-            assert curl("http://shop.example/leaves", at=name).headers["location"] == f"{SHOP}/leaves"
+            assert curl(f"{SHOP}/.slipway/slot").json()["slot"] == slot
+            assert curl("http://shop.example/leaves").headers["location"] == f"{SHOP}/leaves"
 
-    def test_headers_and_limits_are_those_of_the_slot(self, switch, curl, name):
+    def test_headers_and_limits_are_those_of_the_slot(self, switch, curl):
         switch("blue")
-        assert curl(f"{SHOP}/v1/x", at=name).headers["x-versioned"] == "1"
-        assert "x-versioned" not in curl(f"{SHOP}/x/v1/", at=name).headers
-        limited = [curl(f"{SHOP}/limited", at=name).status for _ in range(6)]
+        assert curl(f"{SHOP}/v1/x").headers["x-versioned"] == "1"
+        assert "x-versioned" not in curl(f"{SHOP}/x/v1/").headers
+        limited = [curl(f"{SHOP}/limited").status for _ in range(6)]
         assert limited == [200] * 5 + [429]
 
-    def test_a_websocket_passes(self, program, name):
-        assert program("websocket.py", f"wss://{name}.shop.example/ws", 0, 2) == ["blue: 0", "blue: 1"]
+    def test_a_websocket_passes(self, program):
+        assert program("websocket.py", "wss://shop.example/ws", 0, 2) == ["blue: 0", "blue: 1"]
 
     def test_a_run_that_asks_for_the_same_changes_nothing(self, play):
-        assert play("split.yml").stdout.count("changed=0") == len(HOSTS)
+        assert "changed=0" in play("split.yml").stdout
 
 
 def test_a_location_that_the_split_would_hide_is_refused(refusal):
