@@ -80,6 +80,7 @@ def test_a_flag_that_is_left_over_means_nothing(share, host, curl):
     assert len(share()) == CLIENTS
 
 
+@pytest.mark.for_long
 def test_a_canary_that_becomes_the_live_slot_costs_nothing_and_sends_nobody_back(play, visitors):
     with visitors("/counted") as met:
         time.sleep(1)

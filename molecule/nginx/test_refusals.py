@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
+
 
 def test_a_configuration_that_nginx_refuses_changes_nothing(refusal, play, fingerprints, serves):
     before = fingerprints()
@@ -29,6 +31,7 @@ def test_a_key_of_another_certificate_is_refused_and_not_shown(refusal, fingerpr
     assert serves()
 
 
+@pytest.mark.for_long
 def test_a_reload_that_the_running_nginx_refuses_is_noticed_and_mended(host, refusal, play, curl, serves):
     # `nginx -t` doesn't mind a port that another process holds. The running server does, and tells its log alone.
     host.check_output("systemd-run --unit=squatter python3 -m http.server 8443")

@@ -45,6 +45,7 @@ def configuration(host):
     return host.check_output(f"sha256sum {files}")
 
 
+@pytest.mark.for_long
 def test_a_callers_run_leaves_the_others_as_they_are(host, run):
     before = configuration(host)
     for playbook in ("shop.yml", "blog.yml"):
@@ -78,6 +79,7 @@ def test_what_needs_no_restart_gets_none(host, client, run):
     assert start_time(host) == before
 
 
+@pytest.mark.for_long
 def test_a_certificate_of_ones_own_proves_who_answers(host, version, client, run):
     before = start_time(host)
     client.check_output(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 VACUUM, REINDEX = "slipway-maintenance-vacuum@shop", "slipway-maintenance-reindex@shop"
 
 
@@ -56,6 +58,7 @@ def test_indexes_are_made_anew_and_what_is_left_behind_is_told(host):
     host.check_output(f"systemctl start {REINDEX}.service")
 
 
+@pytest.mark.for_long
 def test_what_is_no_longer_listed_is_gone(host, play):
     told = {"postgres_install": False, "shop_maintenance": []}
     play("shop.yml", "-e", json.dumps(told))

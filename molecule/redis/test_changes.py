@@ -102,6 +102,7 @@ def test_what_needs_a_restart_waits_for_it(process, run, queue):
     assert queue("CONFIG", "GET", "databases") == "databases\n16"
 
 
+@pytest.mark.for_long
 def test_turning_the_log_on_keeps_the_data(host, process, run, cache):
     cache("SET", "kept", "by the log")
     before = process("shop-cache")
@@ -138,6 +139,7 @@ def test_an_instance_that_is_no_longer_listed_stops_and_keeps_its_data(host, pro
     assert (process("main"), process("shop-cache")) == others
 
 
+@pytest.mark.for_long
 def test_the_packages_own_service_is_not_taken_from_whoever_uses_it(host, run):
     host.check_output("systemctl stop redis-server@main && systemctl start redis-server")
     assert host.check_output("redis-cli -p 6379 SET someone needs") == "OK"
@@ -150,6 +152,7 @@ def test_the_packages_own_service_is_not_taken_from_whoever_uses_it(host, run):
     assert host.service("redis-server@main").is_running
 
 
+@pytest.mark.for_long
 def test_a_taken_port_is_named(host, run):
     squatter = "systemd-run -q --unit=squatter -p Type=exec python3 -m http.server 6379"
     host.check_output(f"systemctl stop redis-server@main && {squatter} && sleep 2")
