@@ -41,9 +41,14 @@ molecule-all: setup images ## The scenarios of make test, two at a time
 	@$(bed)/scenarios.sh
 
 soak: setup images ## What takes hours: five upgrades in a row, a kill at each step, ten quiet minutes, 30 days of backups
-	@SOAK=1 JOBS=1 MINUTES=90 $(bed)/scenarios.sh upgrade overlap fleet migrations backup operations pgbouncer \
-		stack_debian12 split_debian13 systems konvertit dealscout knitter fastvue fileallocator \
-		app nginx postgres redis ufw logrotate neighbours
+	@export SOAK=1 JOBS=1 MINUTES=90; failed=0; \
+	$(bed)/scenarios.sh upgrade overlap fleet migrations backup operations pgbouncer \
+		stack_debian12 split_debian13 systems konvertit dealscout knitter fastvue fileallocator app neighbours || failed=1; \
+	for debian in debian12 debian13; do \
+		echo "on $$debian:"; \
+		DEBIAN=$$debian $(bed)/scenarios.sh nginx postgres redis ufw logrotate modules || failed=1; \
+	done; \
+	exit $$failed
 
 bench: setup images ## Seconds from bare to serving, beside a plain shell script
 	@tests/bench/converge.sh

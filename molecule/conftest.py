@@ -38,10 +38,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def is_for_long(item) -> bool:
-    """Whether only `make soak` has time for a test; also for what is the same on the older Debian.
-
-    Each role's scenario runs it on both, but tests one at length; split_debian12 looks at the whole service on the other.
-    """
+    """Whether only `make soak` has time for a test; also for what is the same on the older of a scenario's two Debians."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     return item.get_closest_marker("for_long") is not None or parameters.get("name") == "twelve"
 

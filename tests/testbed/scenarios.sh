@@ -9,7 +9,7 @@ set -euo pipefail
 results=$build/scenarios.txt
 
 test_one() {
-    local scenario=$1 log=$build/logs/molecule-$1.log started=$SECONDS
+    local scenario=$1 log=$build/logs/molecule-$1${DEBIAN:+-$DEBIAN}.log started=$SECONDS
     if [ "${BEGIN_BY:-0}" != 0 ] && [ "$EPOCHSECONDS" -ge "$BEGIN_BY" ]; then
         printf 'skip  %-22s there was no time for it: make molecule SCENARIO=%s\n' "$scenario" "$scenario"
         return
