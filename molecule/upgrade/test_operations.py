@@ -1,0 +1,1 @@
+../operations/test_operations.py
